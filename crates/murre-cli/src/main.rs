@@ -1,0 +1,2 @@
+//! The murre command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Keys by role, signatures that gate reading, sealing, puzzles

@@ -1,0 +1,1 @@
+//! A node that keeps other people's sealed mail, as one state machine

@@ -1,0 +1,1 @@
+//! One device of one person as one state machine

@@ -1,0 +1,1 @@
+//! Group keys on MLS, with state rows keyed by commit hash

@@ -1,0 +1,1 @@
+//! The causal Merkle-CRDT log

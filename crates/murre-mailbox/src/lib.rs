@@ -1,0 +1,1 @@
+//! Blinded mailboxes: locators, boxes, receipts, placement

@@ -1,0 +1,1 @@
+//! Links: libp2p in, frames out

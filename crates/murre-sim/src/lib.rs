@@ -1,0 +1,1 @@
+//! A virtual network with real machines, oracles and sabotage

@@ -1,0 +1,1 @@
+//! Applies batches of ordered bytes to SQLite or memory
