@@ -1,0 +1,255 @@
+//! What a person or a program may ask of a device, and what it is told.
+
+use crate::invite::InviteLink;
+use murre_core::id::{AccountId, LogId, MessageId};
+use murre_core::{Bug, ErrorKind, HasKind, PeerRef, Wall};
+use murre_crypto::puzzle::Solution;
+
+/// A request to the device. One variant per child; the root only forwards.
+#[derive(Debug)]
+pub enum Command {
+    /// Invitations, requests, contacts.
+    Contacts(ContactsCommand),
+    /// Messages.
+    Conversations(ConversationsCommand),
+    /// Nodes and work done outside the machine.
+    Network(NetworkCommand),
+}
+
+/// Invitations, requests, contacts.
+#[derive(Debug)]
+pub enum ContactsCommand {
+    /// Makes a personal invitation link. Answers [`Answer::Invite`] once it is durable; the notice
+    /// [`crate::Notice::InvitePublished`] follows when its door is stored.
+    Invite {
+        /// Shown to whoever opens the link; none hides it.
+        name: Option<String>,
+        /// Nodes named in the link so that a fresh home can begin.
+        hints: Vec<PeerRef>,
+    },
+    /// Withdraws a link: its door is no longer read.
+    Withdraw {
+        /// The link itself.
+        link: InviteLink,
+    },
+    /// Asks the maker of a link to talk. Answers [`Answer::Contact`].
+    Add {
+        /// The link.
+        link: InviteLink,
+        /// Shown beside the request, at most [`crate::limits::MAX_HELLO`] bytes.
+        hello: String,
+    },
+    /// Accepts an incoming request. Answers [`Answer::Contact`].
+    Accept {
+        /// Who.
+        account: AccountId,
+    },
+    /// Silences someone for good.
+    Block {
+        /// Who.
+        account: AccountId,
+    },
+    /// Gives someone another name, on this device only.
+    Rename {
+        /// Who.
+        account: AccountId,
+        /// The new name.
+        name: String,
+    },
+}
+
+/// Messages.
+#[derive(Debug)]
+pub enum ConversationsCommand {
+    /// Sends a text. Answers [`Answer::Message`] once it is durable. All sends that wait in one turn for one
+    /// chat travel as one entry.
+    Send {
+        /// Which chat.
+        chat: LogId,
+        /// The text, 1 byte to [`crate::limits::MAX_TEXT`].
+        text: String,
+        /// The message it answers.
+        reply_to: Option<MessageId>,
+        /// The same client id never makes a second message.
+        client_id: Option<String>,
+    },
+    /// Marks everything received in a chat as read.
+    Read {
+        /// Which chat.
+        chat: LogId,
+    },
+}
+
+/// Nodes and work done outside the machine.
+#[derive(Debug)]
+pub enum NetworkCommand {
+    /// Nodes to begin with.
+    Bootstrap {
+        /// Their keys and addresses.
+        nodes: Vec<PeerRef>,
+    },
+    /// A puzzle that [`crate::Event::Solve`] asked for was worked on.
+    PuzzleDone {
+        /// Which.
+        id: u64,
+        /// The solution, or none if it was given up.
+        solution: Option<Solution>,
+    },
+}
+
+/// What a command yields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Done.
+    Done,
+    /// A link.
+    Invite {
+        /// The link to pass on.
+        link: InviteLink,
+        /// When it ends.
+        expires: Wall,
+    },
+    /// A contact and its chat.
+    Contact {
+        /// Who.
+        account: AccountId,
+        /// The chat with them.
+        chat: Option<LogId>,
+        /// Where things stand.
+        state: ContactState,
+    },
+    /// A message that is durable here.
+    Message {
+        /// Its id, stable for ever.
+        id: MessageId,
+    },
+}
+
+/// Where things stand with a contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum ContactState {
+    /// We asked; no answer yet.
+    #[serde(rename = "r")]
+    Requested,
+    /// They asked; we have not answered.
+    #[serde(rename = "i")]
+    Incoming,
+    /// Both agreed.
+    #[serde(rename = "a")]
+    Accepted,
+    /// Silenced by us.
+    #[serde(rename = "b")]
+    Blocked,
+}
+
+/// Why a command was refused. Nothing was changed unless it says so.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// No such chat.
+    #[error("there is no such chat")]
+    UnknownChat,
+    /// No such contact.
+    #[error("there is no such contact")]
+    UnknownContact,
+    /// No such message.
+    #[error("there is no such message")]
+    UnknownMessage,
+    /// No such invitation.
+    #[error("there is no such invitation")]
+    UnknownInvite,
+    /// One's own link.
+    #[error("this is your own invitation")]
+    OwnLink,
+    /// The link's time is over.
+    #[error("this invitation has expired")]
+    LinkExpired,
+    /// The link was withdrawn by its maker (this device).
+    #[error("this invitation was withdrawn")]
+    LinkWithdrawn,
+    /// The link belongs to another network than this home.
+    #[error("this invitation belongs to another network")]
+    OtherNetwork,
+    /// Too many live links.
+    #[error("{limit} invitations are open already")]
+    TooManyInvites {
+        /// The limit.
+        limit: usize,
+    },
+    /// Too many contacts or open requests.
+    #[error("{limit} contacts are known already")]
+    TooManyContacts {
+        /// The limit.
+        limit: usize,
+    },
+    /// Nothing to send.
+    #[error("the text is empty")]
+    EmptyText,
+    /// More than a text may hold.
+    #[error("the text has {len} bytes, at most {limit} fit in one message")]
+    TextTooLong {
+        /// Its length in bytes.
+        len: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Hello, name or client id too long.
+    #[error("{what} has {len} bytes, at most {limit} are allowed")]
+    TooLong {
+        /// Which field.
+        what: &'static str,
+        /// Its length in bytes.
+        len: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The contact is blocked.
+    #[error("this contact is blocked")]
+    Blocked,
+    /// Accepting what did not ask.
+    #[error("this contact has not asked to talk")]
+    NotIncoming,
+    /// The request cannot be opened (made for keys this device no longer has).
+    #[error("this request cannot be opened on this device")]
+    RequestUnusable,
+    /// The machine had to be reopened from the store; nothing of this command was kept.
+    #[error("the store failed, nothing was changed")]
+    Environment,
+    /// We made a mistake.
+    #[error(transparent)]
+    Bug(#[from] Bug),
+}
+
+impl HasKind for CommandError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Environment => ErrorKind::Environment,
+            Self::Bug(_) => ErrorKind::Bug,
+            _ => ErrorKind::Caller,
+        }
+    }
+}
+
+impl CommandError {
+    /// What to do next, in words for people.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::UnknownChat => "`murre chat list` shows the chats",
+            Self::UnknownContact | Self::NotIncoming => "`murre contact list` shows the contacts",
+            Self::UnknownMessage => "`murre history CHAT` shows the messages",
+            Self::UnknownInvite => "`murre invite list` shows the invitations",
+            Self::OwnLink => "give it to the person you want to talk to",
+            Self::LinkExpired | Self::LinkWithdrawn => "ask for a new one",
+            Self::OtherNetwork => "use a home of that network: `murre --home DIR init`",
+            Self::TooManyInvites { .. } => "withdraw one with `murre invite withdraw LINK`",
+            Self::TooManyContacts { .. } => "block or remove old requests first",
+            Self::EmptyText => "write something",
+            Self::TextTooLong { .. } => "send it as a file, or in parts",
+            Self::TooLong { .. } => "make it shorter",
+            Self::Blocked => "`murre contact list` shows who is blocked",
+            Self::RequestUnusable => "ask the other side to send a new request",
+            Self::Environment => "check the disk and try again",
+            Self::Bug(_) => "please report this",
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What a device tells.
+
+use crate::command::{Answer, CommandError, ContactState};
+use murre_core::CommandId;
+use murre_core::id::{AccountId, LinkSecretId, LogId, MessageId};
+use murre_crypto::puzzle::Puzzle;
+use serde::{Deserialize, Serialize};
+
+/// What leaves the machine towards its shell.
+#[derive(Debug)]
+pub enum Event {
+    /// The answer to one command.
+    Answer {
+        /// Which command.
+        id: CommandId,
+        /// How it went.
+        result: Result<Answer, CommandError>,
+    },
+    /// Something happened that a person or program may want to know. Durable, in order, replayable.
+    Notice {
+        /// Its place in the order.
+        cursor: u64,
+        /// What.
+        notice: Notice,
+    },
+    /// Work for a spare core: solve this and answer with [`crate::NetworkCommand::PuzzleDone`].
+    Solve {
+        /// Names the work.
+        id: u64,
+        /// The puzzle.
+        puzzle: Puzzle,
+    },
+}
+
+/// One durable event, kept under a cursor (`watch --since CURSOR` replays them).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Notice {
+    /// A message came in and can be read.
+    #[serde(rename = "m")]
+    MessageArrived {
+        /// Chat.
+        chat: LogId,
+        /// Message.
+        message: MessageId,
+    },
+    /// A message was written on this account.
+    #[serde(rename = "w")]
+    MessageSent {
+        /// Chat.
+        chat: LogId,
+        /// Message.
+        message: MessageId,
+    },
+    /// Messages moved on.
+    #[serde(rename = "s")]
+    MessageState {
+        /// Chat.
+        chat: LogId,
+        /// Which.
+        messages: Vec<MessageId>,
+        /// To where.
+        state: MessageState,
+    },
+    /// A contact appeared or moved on.
+    #[serde(rename = "c")]
+    Contact {
+        /// Who.
+        account: AccountId,
+        /// To where.
+        state: ContactState,
+    },
+    /// An invitation's door is stored: whoever holds the link can ask now.
+    #[serde(rename = "i")]
+    InvitePublished {
+        /// Which link.
+        link: LinkSecretId,
+    },
+    /// A request could not be placed and will be tried again.
+    #[serde(rename = "f")]
+    DoorProblem {
+        /// Whose door.
+        account: AccountId,
+        /// Why.
+        why: DoorProblem,
+    },
+    /// Messages of this chat are missing for longer than usual.
+    #[serde(rename = "g")]
+    Gap {
+        /// Chat.
+        chat: LogId,
+    },
+    /// Something was wrong with a writer of this chat, and its consequence.
+    #[serde(rename = "x")]
+    Warning {
+        /// Chat.
+        chat: LogId,
+        /// What.
+        what: Warning,
+    },
+}
+
+/// Why a request is not placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DoorProblem {
+    /// No door is stored under the link.
+    #[serde(rename = "n")]
+    NotFound,
+    /// All slots are taken.
+    #[serde(rename = "f")]
+    Full,
+    /// The door does not verify.
+    #[serde(rename = "i")]
+    Invalid,
+}
+
+/// What is wrong with a writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Warning {
+    /// A device signed two entries with one number: it was copied, or it lies. It is frozen.
+    #[serde(rename = "e")]
+    Equivocation,
+    /// An entry arrived that this device cannot open.
+    #[serde(rename = "u")]
+    Unreadable,
+    /// Our own store was rolled back or copied: sending in this chat has stopped.
+    #[serde(rename = "r")]
+    RolledBack,
+}
+
+/// What a tick means: never more than a signature shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum MessageState {
+    /// Durable on this device (hollow).
+    #[serde(rename = "q")]
+    Queued,
+    /// Handed to a carrier (one).
+    #[serde(rename = "s")]
+    Sent,
+    /// Enough custodians signed for it (one, solid).
+    #[serde(rename = "t")]
+    Stored,
+    /// A device of the recipient opened it (two).
+    #[serde(rename = "d")]
+    Delivered,
+    /// Read (filled).
+    #[serde(rename = "r")]
+    Read,
+    /// Given up after 180 days (red).
+    #[serde(rename = "f")]
+    Failed,
+}
