@@ -1,1 +1,65 @@
-//! Applies batches of ordered bytes to SQLite or memory
+//! Applies batches of ordered bytes to SQLite or memory.
+//!
+//! A [`Store`] holds what the spaces of a machine contain. It knows bytes, their order and how to make them
+//! vanish; it does not know what a value means, and it decides nothing.
+//!
+//! | type | for | durable |
+//! |---|---|---|
+//! | [`SqliteStore`] | devices (encrypted by SQLCipher) and custodians (plain) | after `commit` |
+//! | [`SqliteReader`] | history, search and lists beside the machine: sees committed data only | - |
+//! | [`MemoryStore`] | tests and the simulator, with crashes and failures on request | never |
+//! | [`CountingView`] | tests that bound the reads of a turn | - |
+//!
+//! One transaction carries many turns; the shell drives it (`spec/01-machines.md`, M-1):
+//!
+//! ```text
+//! begin   turn, apply   turn, apply   ...   commit   release what the turns want to send and say
+//!           |_ any failure: rollback, drop the machine, open it again from the store
+//! ```
+//!
+//! What this crate does not do: it holds no blob files, and it does not search. The texts of `Op::Index` are kept
+//! in a plain table until they are forgotten; nothing reads them through this crate.
+//!
+//! [`conformance`] is the one suite that every store has to pass.
+
+pub mod conformance;
+mod counting;
+mod error;
+mod memory;
+mod sqlite;
+mod tx;
+
+pub use counting::{CountingView, Counts};
+pub use error::{Misuse, StoreError};
+pub use memory::{Fault, MemoryStore, Snapshot};
+pub use sqlite::{Config, SqliteReader, SqliteStore};
+
+use murre_core::{Batch, View};
+
+/// Something that keeps the spaces of one machine.
+///
+/// At most one transaction is open. Reads through [`View`] see every batch applied in it, also before it is
+/// committed.
+pub trait Store: View {
+    /// Opens the transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Misuse`] if one is open already, otherwise what the disk says.
+    fn begin(&mut self) -> Result<(), StoreError>;
+
+    /// Applies the batch of one turn, in order.
+    ///
+    /// # Errors
+    /// After any error some operations of the batch may have been applied and [`Store::commit`] is refused: the
+    /// only way on is [`Store::rollback`].
+    fn apply(&mut self, batch: &Batch) -> Result<(), StoreError>;
+
+    /// Makes everything applied since [`Store::begin`] durable, all or nothing.
+    ///
+    /// # Errors
+    /// After any error nothing of it is kept and no transaction is open.
+    fn commit(&mut self) -> Result<(), StoreError>;
+
+    /// Forgets everything applied since [`Store::begin`]. Without an open transaction it does nothing.
+    fn rollback(&mut self);
+}
