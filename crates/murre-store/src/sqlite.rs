@@ -61,7 +61,7 @@ impl SqliteStore {
     /// Otherwise what the disk says.
     pub fn open(path: &Path, key: Option<&[u8; 32]>, config: Config) -> Result<Self, StoreError> {
         let (conn, tables) = open::writer(path, key, config)?;
-        let store = Self {
+        let mut store = Self {
             conn,
             path: path.to_owned(),
             key: key.map(|key| Zeroizing::new(*key)),
@@ -73,10 +73,12 @@ impl SqliteStore {
             wants_checkpoint: false,
         };
         match store.truncate_wal() {
-            // A reader of an earlier run may still look at the WAL; nothing is lost by leaving it.
-            Ok(()) | Err(StoreError::Busy) => Ok(store),
-            Err(error) => Err(error),
+            Ok(()) => {}
+            // Another connection reads in the WAL at this moment. An erase may wait in it.
+            Err(StoreError::Busy) => store.wants_checkpoint = true,
+            Err(error) => return Err(error),
         }
+        Ok(store)
     }
 
     /// A second connection that only reads, and only what is committed. It may move to another thread.

@@ -86,6 +86,7 @@ fn key_pragma(key: &[u8; 32]) -> Zeroizing<String> {
 }
 
 /// Whose file it is. `true` if it is empty and may become ours.
+// spec: M-17
 fn check(conn: &Connection) -> Result<bool, StoreError> {
     let objects: i64 =
         conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).map_err(|error| {

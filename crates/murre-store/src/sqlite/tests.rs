@@ -28,6 +28,15 @@ impl Place {
         SqliteStore::open(&self.path(), self.key.as_ref(), Config::default())
     }
 
+    /// The files as a crash at this moment leaves them.
+    fn crashed(&self) -> Self {
+        let after = Self::new(self.key);
+        for name in ["store.db", "store.db-wal"] {
+            fs::copy(self.dir.path().join(name), after.dir.path().join(name)).unwrap();
+        }
+        after
+    }
+
     fn open(&self) -> SqliteStore {
         self.try_open().unwrap()
     }
@@ -147,14 +156,36 @@ fn an_erase_that_a_crash_cut_short_is_finished_at_the_next_open() {
     commit(&mut store, vec![put(b"k", MARKER)]);
     store.checkpoint().unwrap();
     commit(&mut store, vec![Op::Erase { space: SPACE, key: b"k".to_vec() }]);
-    // The files as the crash finds them: erased in the WAL, still there in the main file.
-    let after = Place::new(None);
-    for name in ["store.db", "store.db-wal"] {
-        fs::copy(place.dir.path().join(name), after.dir.path().join(name)).unwrap();
-    }
+    // Erased in the WAL, still there in the main file.
+    let after = place.crashed();
     assert!(after.holds(MARKER));
     let _store = after.open();
     assert!(!after.holds(MARKER));
+}
+
+#[test]
+fn a_crash_keeps_what_is_committed_and_only_that() {
+    // So small a cache that pages of the open transaction reach the WAL before its commit.
+    let config = Config { cache_kib: 16, ..Config::default() };
+    for place in both() {
+        let mut store = SqliteStore::open(&place.path(), place.key.as_ref(), config).unwrap();
+        for round in 0..20u8 {
+            commit(
+                &mut store,
+                vec![put(&[round], b"kept"), Op::Delete { space: SPACE, key: vec![round / 2] }],
+            );
+            let before = place.bytes();
+            store.begin().unwrap();
+            let many = (0..50u8).map(|i| put(&[200, i], &[round; 4000])).collect();
+            store.apply(&Batch { ops: many }).unwrap();
+            assert!(place.bytes() != before, "nothing reached the WAL");
+            let after = place.crashed().open();
+            store.rollback();
+            let all = |view: &SqliteStore| view.scan(SPACE, &Range::all(), Direction::Forward, 999).unwrap();
+            assert_eq!(all(&after), all(&store), "round {round}");
+            assert!(!all(&after).is_empty() || round == 0);
+        }
+    }
 }
 
 #[test]
@@ -232,10 +263,7 @@ fn a_foreign_wal_is_not_folded_into_its_file() {
     let original = Place::new(None);
     let other = Connection::open(original.path()).unwrap();
     other.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t(x); INSERT INTO t VALUES(1);").unwrap();
-    let place = Place::new(None);
-    for name in ["store.db", "store.db-wal"] {
-        fs::copy(original.dir.path().join(name), place.dir.path().join(name)).unwrap();
-    }
+    let place = original.crashed();
     let before = place.bytes();
     assert!(matches!(place.try_open(), Err(StoreError::Foreign { .. })));
     assert!(place.bytes() == before);
@@ -340,6 +368,44 @@ fn a_full_disk_loses_the_transaction_and_nothing_else() {
     assert_eq!(store.get(SPACES[0], &[0; 8]), Ok(None), "a table made before the failure is forgotten");
     store.conn.execute_batch("PRAGMA max_page_count = 100000").unwrap();
     commit(&mut store, vec![put(b"big", &[1; 100_000])]);
+}
+
+#[test]
+fn a_failed_commit_keeps_nothing_and_leaves_no_transaction() {
+    let place = Place::new(None);
+    let mut store = place.open();
+    commit(&mut store, vec![put(b"kept", b"v")]);
+    store.begin().unwrap();
+    let erase = Op::Erase { space: SPACE, key: b"kept".to_vec() };
+    let fresh = Op::Put { space: SPACES[0], key: vec![0; 8], value: vec![1] };
+    store.apply(&Batch { ops: vec![erase, fresh] }).unwrap();
+    // What SQLite does by itself when a write fails beneath it.
+    store.conn.execute_batch("ROLLBACK").unwrap();
+    assert!(matches!(store.commit(), Err(StoreError::Io { .. })));
+    assert_eq!(store.get(SPACE, b"kept"), Ok(Some(b"v".to_vec())));
+    assert_eq!(store.get(SPACES[0], &[0; 8]), Ok(None));
+    assert!(!store.wants_checkpoint());
+    commit(&mut store, vec![put(b"after", b"v")]);
+}
+
+#[test]
+fn a_checkpoint_that_a_reader_prevents_is_still_wanted() {
+    let place = Place::new(None);
+    let config = Config { busy_ms: 1, ..Config::default() };
+    let mut store = SqliteStore::open(&place.path(), None, config).unwrap();
+    commit(&mut store, vec![put(b"k", MARKER)]);
+    let reader = Connection::open(place.path()).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM s1;").unwrap();
+    commit(&mut store, vec![Op::Erase { space: SPACE, key: b"k".to_vec() }]);
+    assert_eq!(store.checkpoint(), Err(StoreError::Busy));
+    assert!(store.wants_checkpoint());
+    drop(store);
+    let mut store = SqliteStore::open(&place.path(), None, config).unwrap();
+    assert!(store.wants_checkpoint(), "also after opening again");
+    assert!(place.holds(MARKER));
+    reader.execute_batch("COMMIT").unwrap();
+    store.checkpoint().unwrap();
+    assert!(!store.wants_checkpoint() && !place.holds(MARKER));
 }
 
 #[test]
