@@ -45,7 +45,8 @@ fn wide_scalar(label: Label, parts: &[&[u8]]) -> Scalar {
     Scalar::from_bytes_mod_order_wide(&wide)
 }
 
-/// The blinding factor of this public key under this tweak. // spec: C-13
+/// The blinding factor of this public key under this tweak.
+// spec: C-13
 fn factor(public: &[u8; 32], tweak: &[u8; 32]) -> Scalar {
     wide_scalar(TWEAK, &[public, tweak])
 }
@@ -63,8 +64,9 @@ impl BlindKey {
         Self::from_secret(&Secret::generate(rng))
     }
 
-    /// The key derived from a secret that two parties share. // spec: C-12
+    /// The key derived from a secret that two parties share.
     #[must_use]
+    // spec: C-12
     pub fn from_secret(secret: &Secret<32>) -> Self {
         Self::from_scalar(wide_scalar(KEY, &[secret.expose()]))
     }
@@ -152,11 +154,12 @@ public_key! {
 }
 
 impl BlindPublic {
-    /// The public key under this tweak. // spec: C-13, C-14
+    /// The public key under this tweak.
     ///
     /// # Errors
     /// [`BlindError`] for bytes that are no point, have another canonical form, or lie outside the prime-order
-    /// group: from such a key its maker could make several faces of one epoch.
+    /// group: verification ignores the small-order part of a key, so several keys would answer to one secret.
+    // spec: C-13, C-14
     pub fn blind(&self, tweak: &[u8; 32]) -> Result<EpochPublic, BlindError> {
         let point = prime_order_point(self.as_bytes()).ok_or(BlindError)?;
         let blinded = factor(self.as_bytes(), tweak) * point;
@@ -182,8 +185,9 @@ pub struct EpochKey {
 
 impl EpochKey {
     /// Signs `label || 0x00 || msg`. The nonce is derived from key and message, so one message always gets one
-    /// signature and no bad generator can leak the key. // spec: C-15
+    /// signature and no bad generator can leak the key.
     #[must_use]
+    // spec: C-15
     pub fn sign(&self, label: Label, msg: &[u8]) -> Signature {
         let bytes = label.signed_bytes(msg);
         let secret = Zeroizing::new(self.scalar.to_bytes());

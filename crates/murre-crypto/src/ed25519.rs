@@ -8,7 +8,7 @@
 //! signature, 64 bytes:  | R = r*B, 32 | S = r + SHA-512(R || A || message) * a  mod l, 32 |
 //! ```
 
-use curve25519_dalek::{EdwardsPoint, Scalar, constants::EIGHT_TORSION, edwards::CompressedEdwardsY};
+use curve25519_dalek::{EdwardsPoint, Scalar, edwards::CompressedEdwardsY};
 use sha2::{Digest, Sha512};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -78,27 +78,42 @@ const P: [u8; 32] = {
     p
 };
 
-/// Whether a public key may be used at all: canonically encoded and not of small order (spec: C-6).
+/// The y coordinates of the eight points of small order, little-endian: of order 1, 2, 4 (both), 8 (twice two).
+const SMALL_ORDER: [[u8; 32]; 5] = [
+    small(0x01, 0x00, 0x00),
+    small(0xec, 0xff, 0x7f),
+    [0; 32],
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5,
+        0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a,
+        0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ],
+];
+
+const fn small(first: u8, middle: u8, last: u8) -> [u8; 32] {
+    let mut y = [middle; 32];
+    y[0] = first;
+    y[31] = last;
+    y
+}
+
+/// Whether a public key may be used at all: canonically encoded and not of small order.
 ///
 /// ZIP-215 itself takes any encoding of any point. Under a small-order key, though, one signature fits every
 /// message, and under two encodings of one point one signer has two names. Both are refused before the equation
 /// is looked at, by bytes alone, so single and batch verification cannot differ here. Whether the bytes are a
 /// point at all is left to the verifier.
+// spec: C-6
 pub(crate) fn acceptable(key: &[u8; 32]) -> bool {
     let mut y = *key;
     if let Some(last) = y.last_mut() {
         *last &= 0x7f;
     }
-    let canonical = y.iter().rev().lt(P.iter().rev());
-    // The points (0, 1) and (0, -1) have a second encoding with the sign bit set: compared without that bit.
-    let small = EIGHT_TORSION.iter().any(|point| {
-        let mut torsion = point.compress().to_bytes();
-        if let Some(last) = torsion.last_mut() {
-            *last &= 0x7f;
-        }
-        torsion == y
-    });
-    canonical && !small
+    // Compared without the sign bit: the points with x = 0 are also encoded with it set.
+    y.iter().rev().lt(P.iter().rev()) && !SMALL_ORDER.contains(&y)
 }
 
 /// Decodes a point of the prime-order subgroup other than the identity, from its one canonical encoding.
@@ -112,6 +127,7 @@ pub(crate) fn prime_order_point(bytes: &[u8; 32]) -> Option<EdwardsPoint> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use curve25519_dalek::constants::EIGHT_TORSION;
     use proptest::prelude::*;
 
     proptest! {
@@ -131,6 +147,9 @@ mod tests {
             assert!(!acceptable(&bytes));
             bytes[31] ^= 0x80;
             assert!(!acceptable(&bytes));
+        }
+        for y in SMALL_ORDER {
+            assert!(CompressedEdwardsY(y).decompress().is_some_and(|point| point.is_small_order()));
         }
         // y = p + 3 and y = p + 18 fit in 255 bits and are second names of 3 and 18.
         for excess in [3u8, 18] {

@@ -128,12 +128,13 @@ fn context(shared: &[u8], info: &[u8]) -> Option<Context<HpkeRustCrypto>> {
     suite().key_schedule(shared, info, &[], &[]).ok()
 }
 
-/// Seals `pt` so that only the holder of the request key can open it. // spec: C-17
+/// Seals `pt` so that only the holder of the request key can open it.
 ///
 /// `info` names the purpose and what the message is bound to; `aad` is authenticated and not contained.
 ///
 /// # Errors
 /// [`HpkeSealError::BadKey`] if `to` is malformed.
+// spec: C-17
 pub fn hpke_seal(
     to: &RequestPublic,
     info: &[u8],
@@ -153,10 +154,11 @@ pub fn hpke_seal(
     Ok(out)
 }
 
-/// Opens what [`hpke_seal`] made. // spec: C-17, C-18
+/// Opens what [`hpke_seal`] made.
 ///
 /// # Errors
 /// [`OpenError`] if it was made for another key, with other `info` or `aad`, or was changed.
+// spec: C-17, C-18
 pub fn hpke_open(key: &RequestKey, info: &[u8], aad: &[u8], ct: &[u8]) -> Result<Vec<u8>, OpenError> {
     let (enc, ct) = ct.split_at_checked(ENCAPSULATED_LEN).ok_or(OpenError)?;
     let enc = x_wing::Ciphertext::try_from(enc).map_err(|_| OpenError)?;

@@ -76,10 +76,11 @@ impl Phrase {
         Self(entropy)
     }
 
-    /// Reads 24 English words, in any case, with any white space between them. // spec: C-2
+    /// Reads 24 English words, in any case, with any white space between them.
     ///
     /// # Errors
     /// [`PhraseError`], which says what to look at without repeating the words.
+    // spec: C-2
     pub fn parse(text: &str) -> Result<Self, PhraseError> {
         if text.len() > PHRASE_TEXT_MAX {
             return Err(PhraseError::TooLong { len: text.len() });
@@ -113,8 +114,9 @@ impl Phrase {
         out
     }
 
-    /// The account's root key. // spec: C-3
+    /// The account's root key.
     #[must_use]
+    // spec: C-3
     pub fn account_key(&self) -> AccountKey {
         AccountKey::from_secret(&self.derive(ACCOUNT))
     }

@@ -35,8 +35,9 @@ pub struct Puzzle {
 #[serde(transparent)]
 pub struct Solution(pub u64);
 
-/// Whether a price is one that anybody may be asked. // spec: C-19
+/// Whether a price is one that anybody may be asked.
 #[must_use]
+// spec: C-19
 pub const fn price_allowed(price: &PuzzlePrice) -> bool {
     price.mem >= PUZZLE_MEM_MIN && price.mem <= PUZZLE_MEM_MAX && price.tries >= 1
 }
@@ -52,8 +53,9 @@ impl Puzzle {
         (0..max_tries).map(|i| start.wrapping_add(i)).find(|n| bench.solves(*n)).map(Solution)
     }
 
-    /// Whether this number solves the puzzle. Costs one try. // spec: C-20
+    /// Whether this number solves the puzzle. Costs one try.
     #[must_use]
+    // spec: C-20
     pub fn check(&self, solution: &Solution) -> bool {
         Bench::new(self).is_some_and(|mut bench| bench.solves(solution.0))
     }

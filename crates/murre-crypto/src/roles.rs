@@ -36,6 +36,7 @@ macro_rules! role_key {
 
             /// The public key, which is the id.
             #[must_use]
+            // spec: C-1
             pub fn id(&self) -> $id {
                 $id::from_bytes(*self.0.public())
             }
@@ -69,16 +70,18 @@ role_key! {
 
 impl DeviceKey {
     /// Signs bytes as they are, without a label. For MLS only, whose own labels (RFC 9420, section 5.1.2) keep
-    /// its signatures apart from each other and, beginning with `MLS 1.0 ` under a length byte, from ours.
+    /// its signatures apart from each other; they begin with a length byte below 64, ours with `m`.
     #[must_use]
+    // spec: C-22
     pub fn dangerously_sign_raw(&self, msg: &[u8]) -> [u8; 64] {
         self.0.sign(msg)
     }
 }
 
 impl AuthorKey {
-    /// The author key of the device that holds this log secret, in this log. // spec: C-4
+    /// The author key of the device that holds this log secret, in this log.
     #[must_use]
+    // spec: C-4
     pub fn derive(log_secret: &Secret<32>, log: LogId) -> Self {
         Self::from_secret(&Secret::derive(AUTHOR, &[log_secret.expose(), log.as_bytes()]))
     }

@@ -9,10 +9,10 @@ const SAFETY: Label = Label::new("murre v1 crypto safety number");
 pub const SAFETY_DIGITS: usize = 60;
 
 /// 60 digits over both accounts, the same whichever of the two asks: 12 groups of 5, separated by spaces.
-/// // spec: C-21
 ///
 /// A stranger in the middle would need two accounts whose numbers with each side agree, about 2^99 hashes.
 #[must_use]
+// spec: C-21
 pub fn safety_number(one: &AccountId, other: &AccountId) -> String {
     let (low, high) = if one <= other { (one, other) } else { (other, one) };
     let mut bytes = [0; 96];

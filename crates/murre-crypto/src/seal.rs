@@ -25,11 +25,12 @@ impl HasKind for OpenError {
     }
 }
 
-/// Seals `pt`; the result is [`OVERHEAD`] bytes longer. // spec: C-16
+/// Seals `pt`; the result is [`OVERHEAD`] bytes longer.
 ///
 /// The cipher fails only for more than 256 GiB at once, which nobody can hand over; the result would then be
 /// empty, which never opens.
 #[must_use]
+// spec: C-16
 pub fn seal(key: &Secret<32>, nonce: &[u8; 24], aad: &[u8], pt: &[u8]) -> Vec<u8> {
     let cipher = XChaCha20Poly1305::new(key.expose().into());
     cipher.encrypt(XNonce::from_slice(nonce), Payload { msg: pt, aad }).unwrap_or_default()

@@ -42,10 +42,11 @@ impl Signature {
     }
 }
 
-/// Verifies one signature over `label || 0x00 || msg`. // spec: C-5, C-6, C-7
+/// Verifies one signature over `label || 0x00 || msg`.
 ///
 /// # Errors
 /// [`BadSignature`], whatever is wrong: key, purpose, message or signature.
+// spec: C-5, C-6, C-7
 pub fn verify(key: &[u8; 32], label: Label, msg: &[u8], sig: &Signature) -> Result<(), BadSignature> {
     if sabotage::active("accept-any-signature") {
         return Ok(());
@@ -59,12 +60,13 @@ pub fn verify(key: &[u8; 32], label: Label, msg: &[u8], sig: &Signature) -> Resu
 }
 
 /// Verifies many signatures at once, in about half the time, by the same rule as [`verify`]: `Ok` if and only if
-/// each would be `Ok` alone (but for a chance below 2^-120). // spec: C-8
+/// each would be `Ok` alone (but for a chance below 2^-120).
 ///
 /// The generator only randomises the check; it has no influence on the answer. An empty batch is `Ok`.
 ///
 /// # Errors
 /// [`BadSignature`] if at least one is bad. To learn which, verify them one by one.
+// spec: C-8
 pub fn verify_batch(
     items: &[([u8; 32], Label, &[u8], Signature)],
     rng: &mut Rng,

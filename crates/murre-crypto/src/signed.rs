@@ -83,10 +83,11 @@ impl<T: SignedBody> Signed<T> {
         codec::decode(bytes, T::LIMIT.saturating_add(SIGNED_OVERHEAD))
     }
 
-    /// Checks size, form and signature, and only then yields the value. // spec: C-9, C-10
+    /// Checks size, form and signature, and only then yields the value.
     ///
     /// # Errors
     /// [`SignedError`] naming the first check that failed.
+    // spec: C-9, C-10
     pub fn verify(self) -> Result<Verified<T>, SignedError> {
         let body = self.decode()?;
         verify(&body.signer(), T::LABEL, &self.p, &self.s)?;
