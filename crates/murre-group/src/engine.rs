@@ -79,8 +79,6 @@ struct Loaded {
     senders: BTreeMap<u32, (AccountId, DeviceId)>,
     /// Opened messages are not in a row yet.
     dirty: bool,
-    /// Changed in this turn.
-    touched: bool,
 }
 
 /// All groups of a device.
@@ -137,7 +135,7 @@ impl GroupEngine {
         }
         let Some((node, group)) = load(view, log, state)? else { return Ok(None) };
         let senders = BTreeMap::new();
-        Ok(Some(Loaded { log, state, node, group, senders, dirty: false, touched: false }))
+        Ok(Some(Loaded { log, state, node, group, senders, dirty: false }))
     }
 
     /// Puts a group back as the most recently used; what no longer fits is flushed and dropped. spec: G-15
@@ -189,7 +187,6 @@ impl GroupEngine {
             apply(tx, &loaded.node, writes);
         }
         loaded.dirty = false;
-        loaded.touched = true;
         self.keep(tx, loaded)?;
         Ok(bytes)
     }
@@ -210,10 +207,7 @@ impl GroupEngine {
         let mut loaded = self.take(tx, log, state)?.ok_or(OpenError::UnknownState)?;
         let result = loaded.open(tx, message);
         match &result {
-            Ok(_) => {
-                loaded.dirty = true;
-                loaded.touched = true;
-            }
+            Ok(_) => loaded.dirty = true,
             // A known duplicate leaves no trace in the group; a refused message may have made OpenMLS derive a
             // ratchet it had not needed yet. Unless opened messages wait in this copy, take a clean one next time.
             Err(OpenError::Replay) => {}
@@ -266,16 +260,14 @@ impl GroupEngine {
     /// # Errors
     /// [`StateError`]; the turn has failed then and must be dropped, with [`GroupEngine::abort`].
     pub fn flush(&mut self, tx: &mut Turn<'_>) -> Result<(), StateError> {
-        for loaded in &mut self.loaded {
-            loaded.flush(tx)?;
-            loaded.touched = false;
-        }
+        self.loaded.iter_mut().try_for_each(|loaded| loaded.flush(tx))?;
         Ok(())
     }
 
-    /// The turn failed: forgets every group that it changed, so that they are read from the rows again. spec: G-15
+    /// The turn failed, before or after its flush: forgets every loaded group, so that the rows are read again.
+    /// spec: G-15
     pub fn abort(&mut self) {
-        self.loaded.retain(|l| !l.touched);
+        self.loaded.clear();
     }
 }
 

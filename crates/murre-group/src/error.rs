@@ -266,9 +266,9 @@ pub enum Refusal {
     Own,
     /// Decryption or the sender's signature failed.
     Invalid,
-    /// More than [`crate::OUT_OF_ORDER_TOLERANCE`] generations behind its sender's newest: the key is gone.
+    /// Not among its sender's newest [`crate::OUT_OF_ORDER_TOLERANCE`] generations: the key is gone, used or not.
     TooOld,
-    /// More than [`crate::MAX_FORWARD_DISTANCE`] generations ahead of its sender's newest.
+    /// More than [`crate::MAX_FORWARD_DISTANCE`] generations ahead of what is expected next from its sender.
     TooFar,
     /// The sender's leaf is not a certified device.
     Sender,

@@ -28,9 +28,9 @@ pub const MAX_AAD: usize = 1024;
 pub const MAX_CIPHERTEXT: usize = MAX_PLAINTEXT + MAX_AAD + 1024;
 /// Longest leaf credential, bytes. A device certificate is about 200.
 pub const MAX_CREDENTIAL: usize = 1024;
-/// How many generations behind a sender's newest one a message may arrive and still be opened.
+/// How many of a sender's newest generations may be opened in any order; the keys of older ones are gone.
 pub const OUT_OF_ORDER_TOLERANCE: u32 = 256;
-/// How many generations of a sender may be missing before a message is refused as too far ahead.
+/// How many generations a sender may be ahead of the next one that is expected.
 pub const MAX_FORWARD_DISTANCE: u32 = 10_000;
 
 const WIRE: WireFormatPolicy = PURE_CIPHERTEXT_WIRE_FORMAT_POLICY;
