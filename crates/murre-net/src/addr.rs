@@ -180,7 +180,7 @@ mod tests {
         let long = format!("/ip4/127.0.0.1/tcp/{}", "0".repeat(MAX_ADDR));
         let sha256 = "/ip4/127.0.0.1/tcp/1/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N";
         for (text, why) in [
-            ("", AddrError::Malformed),
+            ("", AddrError::Unsupported),
             ("127.0.0.1:4001", AddrError::Malformed),
             ("/ip4/127.0.0.1/tcp/70000", AddrError::Malformed),
             (long.as_str(), AddrError::TooLong),

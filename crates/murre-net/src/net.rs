@@ -16,7 +16,7 @@ use murre_core::id::PeerKey;
 use murre_core::{Addr, Input, LinkKind, Transmit};
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -177,12 +177,7 @@ fn one_stream_quic(mut config: quic::Config) -> quic::Config {
 }
 
 fn bind(task: &mut Task, asked: Addr, parts: &Parts) -> Result<(), NetError> {
-    if parts.kind == LinkKind::Tcp && parts.port != 0 {
-        // The transport binds with SO_REUSEPORT, and two of our own processes would share a port in silence.
-        // A plain listener finds that out.
-        let probe = TcpListener::bind(SocketAddr::new(parts.ip, parts.port));
-        probe.map_err(|source| listen_error(&asked, source))?;
-    }
+    probe(parts).map_err(|source| listen_error(&asked, source))?;
     let id = task.swarm.listen_on(parts.bare.clone()).map_err(|error| match error {
         TransportError::Other(source) => listen_error(&asked, source),
         TransportError::MultiaddrNotSupported(_) => {
@@ -193,21 +188,24 @@ fn bind(task: &mut Task, asked: Addr, parts: &Parts) -> Result<(), NetError> {
     Ok(())
 }
 
-fn listen_error(asked: &Addr, source: io::Error) -> NetError {
-    // The transport wraps what the system said.
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&source);
-    while let Some(error) = cause {
-        let io = error.downcast_ref::<io::Error>();
-        if io.is_some_and(|io| io.kind() == io::ErrorKind::AddrInUse) {
-            return NetError::AddrInUse { addr: asked.clone() };
-        }
-        // An `io::Error` skips what it holds when asked for its source.
-        cause = match io.and_then(io::Error::get_ref) {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
+/// Asks the system for the address with plain sockets, and gives it back.
+///
+/// The TCP transport binds with `SO_REUSEPORT`, by which two of our own processes would share a port in silence; and
+/// the transports wrap what the system said until "in use" cannot be told from anything else.
+fn probe(parts: &Parts) -> io::Result<()> {
+    let addr = SocketAddr::new(parts.ip, parts.port);
+    match parts.kind {
+        LinkKind::Tcp => TcpListener::bind(addr).map(drop),
+        LinkKind::Quic | LinkKind::Virtual => UdpSocket::bind(addr).map(drop),
     }
-    NetError::Listen { addr: asked.clone(), source }
+}
+
+fn listen_error(asked: &Addr, source: io::Error) -> NetError {
+    let addr = asked.clone();
+    match source.kind() {
+        io::ErrorKind::AddrInUse => NetError::AddrInUse { addr },
+        _ => NetError::Listen { addr, source },
+    }
 }
 
 /// Whether this event says that a listener failed.

@@ -45,17 +45,24 @@ impl Node {
         }
     }
 
+    /// The next frame. Credit may come between any two.
     pub async fn frame(&mut self) -> (LinkId, Vec<u8>) {
-        match self.next().await {
-            Input::Frame { link, bytes } => (link, bytes),
-            other => panic!("expected a frame, got {other:?}"),
+        loop {
+            match self.next().await {
+                Input::Frame { link, bytes } => return (link, bytes),
+                Input::Credit { .. } => {}
+                other => panic!("expected a frame, got {other:?}"),
+            }
         }
     }
 
     pub async fn link_down(&mut self) -> (LinkId, LinkDownReason) {
-        match self.next().await {
-            Input::LinkDown { link, why } => (link, why),
-            other => panic!("expected a link going down, got {other:?}"),
+        loop {
+            match self.next().await {
+                Input::LinkDown { link, why } => return (link, why),
+                Input::Credit { .. } => {}
+                other => panic!("expected a link going down, got {other:?}"),
+            }
         }
     }
 

@@ -2,10 +2,13 @@
 
 use crate::harness::{Node, QUIC, TCP};
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Multiaddr, Stream, StreamProtocol, Swarm, SwarmBuilder, noise, tcp, yamux};
 use libp2p_stream::{Behaviour, Control, OpenStreamError};
 use murre_core::link::MAX_FRAME;
 use murre_core::{Dest, Input, LinkDownReason, PeerRef};
+use murre_net::limits::MAX_PER_PEER;
 use murre_net::parse_peer;
 
 const LINK: StreamProtocol = StreamProtocol::new("/murre/link/1");
@@ -41,7 +44,7 @@ impl Hostile {
 
     async fn open(&mut self, node: &Node, protocol: StreamProtocol) -> Result<Stream, OpenStreamError> {
         let addr: Multiaddr = node.net.listeners()[0].0.parse().unwrap();
-        let Some(libp2p::multiaddr::Protocol::P2p(peer)) = addr.iter().last() else { panic!("no peer") };
+        let Some(Protocol::P2p(peer)) = addr.iter().last() else { panic!("no peer") };
         self.control.open_stream(peer, protocol).await
     }
 }
@@ -83,6 +86,27 @@ async fn a_second_stream_is_refused_and_the_first_lives_on() {
     first.write_all(&[0, 0, 0, 1, 3]).await.unwrap();
     first.flush().await.unwrap();
     assert_eq!(node.frame().await, (up.id, vec![3]));
+}
+
+#[tokio::test]
+async fn one_key_cannot_hold_many_connections() {
+    let node = Node::start(1, &[TCP]).await;
+    let addr: Multiaddr = node.net.listeners()[0].0.parse().unwrap();
+    let Some(Protocol::P2p(peer)) = addr.iter().last() else { panic!("no peer") };
+    let mut swarm = swarm();
+    for _ in 0..=MAX_PER_PEER {
+        let opts = DialOpts::peer_id(peer).condition(PeerCondition::Always).addresses(vec![addr.clone()]);
+        swarm.dial(opts.allocate_new_port().build()).unwrap();
+    }
+    tokio::spawn(async move {
+        loop {
+            swarm.select_next_some().await;
+        }
+    });
+    while node.net.stats().refused == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(node.net.stats().refused, 1);
 }
 
 #[tokio::test]

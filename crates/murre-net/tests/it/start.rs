@@ -67,10 +67,12 @@ async fn an_address_of_another_machine_is_refused_by_the_system() {
 
 #[tokio::test]
 async fn a_failed_start_leaves_nothing_bound() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let first = format!("/ip4/127.0.0.1/tcp/{port}");
-    refusal(&[&first, "/ip4/192.0.2.1/tcp/0"]).await;
-    TcpListener::bind(("127.0.0.1", port)).unwrap();
+    // An address of its own, so that no other test can be given the port in between.
+    let port = TcpListener::bind("127.0.0.77:0").unwrap().local_addr().unwrap().port();
+    let first = format!("/ip4/127.0.0.77/tcp/{port}");
+    let error = refusal(&[&first, "/ip4/192.0.2.1/tcp/0"]).await;
+    assert!(matches!(error, NetError::Listen { addr, .. } if addr.0.contains("192.0.2.1")));
+    TcpListener::bind(("127.0.0.77", port)).unwrap();
 }
 
 /// A port of each kind that nobody listens on, held so that nobody else gets it.
