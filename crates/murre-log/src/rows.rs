@@ -2,7 +2,7 @@
 //!
 //! | space | kind | key | value |
 //! |---|---|---|---|
-//! | [`LOGS`] | any | log no. | log id |
+//! | [`LOGS`] | any | log no. | [`LogRow`] |
 //! | [`LOG_IDS`] | any | log id | log no. |
 //! | [`AUTHORS`] | any | author no. | [`AuthorRow`] |
 //! | [`AUTHOR_IDS`] | any | log no., author key | author no. |
@@ -53,6 +53,15 @@ pub const WANTED: Space = Space::any(110, "log.wanted");
 pub const COUNTS: Space = Space::any(111, "log.counts");
 
 const V: u8 = 1;
+
+/// One log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogRow {
+    /// The log's id.
+    pub i: LogId,
+    /// Authors with an entry in it.
+    pub a: u32,
+}
 
 /// State of one author in one log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,16 +173,19 @@ pub(crate) fn log_no(view: &dyn View, log: LogId) -> Result<Option<LogNo>, TurnE
     view.get(LOG_IDS, log.as_bytes())?.map(|v| number(LOG_IDS, &v).map(LogNo)).transpose()
 }
 
-pub(crate) fn log_id(view: &dyn View, log: LogNo) -> Result<Option<LogId>, TurnError> {
-    let Some(bytes) = view.get(LOGS, &log.0.to_be_bytes())? else { return Ok(None) };
-    LogId::from_slice(&bytes).map(Some).ok_or_else(|| damaged(LOGS))
+pub(crate) fn log(view: &dyn View, log: LogNo) -> Result<Option<LogRow>, TurnError> {
+    row(view, LOGS, &log.0.to_be_bytes())
+}
+
+pub(crate) fn put_log(tx: &mut Turn<'_>, log: LogNo, value: &LogRow) {
+    put(tx, LOGS, &log.0.to_be_bytes(), value);
 }
 
 pub(crate) fn add_log(tx: &mut Turn<'_>, log: LogId) -> Result<LogNo, TurnError> {
-    let no = next_number(tx, LOGS)?.to_be_bytes();
-    tx.put(LOGS, &no, log.as_bytes().to_vec());
-    tx.put(LOG_IDS, log.as_bytes(), no.to_vec());
-    Ok(LogNo(u32::from_be_bytes(no)))
+    let no = LogNo(next_number(tx, LOGS)?);
+    put_log(tx, no, &LogRow { i: log, a: 0 });
+    tx.put(LOG_IDS, log.as_bytes(), no.0.to_be_bytes().to_vec());
+    Ok(no)
 }
 
 // ---- authors

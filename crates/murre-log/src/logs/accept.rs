@@ -153,7 +153,7 @@ impl Logs {
         entry: VerifiedEntry,
     ) -> Result<Accept, TurnError> {
         // spec: L-11
-        if expect(rows::log_id(tx, log)?, "accept into a log that was not created")? != entry.header().log {
+        if expect(rows::log(tx, log)?, "accept into a log that was not created")?.i != entry.header().log {
             return Ok(Accept::Refused(Refusal::WrongLog));
         }
         let link = entry.link();
@@ -231,6 +231,7 @@ impl Logs {
         {
             let first = expect(rows::main_block(tx, *no, header.seq)?, "a number without its block")?;
             if block_id(&first) == entry.id() || rows::fork(tx, *no, header.seq, &entry.id())?.is_some() {
+                // spec: L-13
                 return Ok(Verdict::Duplicate(entry.position(log, *no)));
             }
             rival = Some(first);
@@ -243,22 +244,18 @@ impl Logs {
                 None => missing.push(*link),
             }
         }
+        // spec: L-12
         if !missing.is_empty() {
             return Ok(Verdict::Missing(missing));
         }
         if let Some(refusal) = self.judge(tx, log, entry, own.as_ref(), &parents)? {
             return Ok(Verdict::Refused(refusal));
         }
-        let (no, row) = match own {
-            Some(own) => own,
-            None if rows::authors(tx, log, &[], MAX_AUTHORS)?.len() >= MAX_AUTHORS => {
-                return Ok(Verdict::Refused(Refusal::TooManyAuthors));
-            }
-            None => {
-                let first =
-                    AuthorRow { l: log.0, b: header.by, n: 0, h: entry.id(), t: header.time, f: None, k: 0 };
-                (rows::add_author(tx, log, &header.by)?, first)
-            }
+        let Some((no, row)) = (match own {
+            Some(own) => Some(own),
+            None => new_author(tx, log, entry)?,
+        }) else {
+            return Ok(Verdict::Refused(Refusal::TooManyAuthors));
         };
         if rival.is_some() && row.k >= MAX_FORKS && !pending::built_upon(tx, log, entry)? {
             return Ok(Verdict::Refused(Refusal::TooManyForks));
@@ -330,6 +327,7 @@ impl Logs {
             }
         };
         rows::put_author(tx, no, &row);
+        // spec: L-14
         for (parent, known) in parents {
             rows::drop_head(tx, log, known.author, parent);
         }
@@ -337,6 +335,23 @@ impl Logs {
         self.remember(log, link, Known { author: no, time: header.time });
         Taken { position: entry.position(log, no), proof }
     }
+}
+
+/// Numbers an author at its first entry, if the log has room for one more.
+fn new_author(
+    tx: &mut Turn<'_>,
+    log: LogNo,
+    entry: &VerifiedEntry,
+) -> Result<Option<(AuthorNo, AuthorRow)>, TurnError> {
+    let mut row = expect(rows::log(tx, log)?, "an entry of a log that was not created")?;
+    if row.a as usize >= MAX_AUTHORS {
+        return Ok(None);
+    }
+    row.a += 1;
+    rows::put_log(tx, log, &row);
+    let header = entry.header();
+    let author = AuthorRow { l: log.0, b: header.by, n: 0, h: entry.id(), t: header.time, f: None, k: 0 };
+    Ok(Some((rows::add_author(tx, log, &header.by)?, author)))
 }
 
 /// Whether `skip` is an ancestor of `prev` on the author's chain: walked back over the chain's own skips.

@@ -15,7 +15,8 @@ mod accept;
 mod pending;
 mod read;
 
-pub use accept::{Accept, Refusal};
+pub use accept::{Accept, MAX_FORKS, Refusal};
+pub use pending::{MAX_PENDING, MAX_PENDING_BYTES, MAX_WANTED};
 pub use read::{Author, Frozen};
 
 use crate::entry::VerifiedEntry;
@@ -25,12 +26,13 @@ use crate::position::{AuthorNo, LogNo, Position};
 use crate::rows;
 use murre_core::id::{AuthorId, LogId, StateId};
 use murre_core::{Bug, ErrorKind, HasKind, Turn, TurnError, View, ViewError};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Entries whose number and time are kept in memory.
 pub const RECENT: usize = 4_096;
 /// Most authors of one log.
-pub const MAX_AUTHORS: usize = 65_536;
+pub const MAX_AUTHORS: usize = 16_384;
 /// Most heads that are looked at. More exist only if more authors than this write at the same moment.
 pub const MAX_HEADS: usize = 4_096;
 /// Most authors of one log whose keys begin with the same 8 bytes. Each beyond the second costs 2^64 tries.
@@ -149,11 +151,12 @@ impl Logs {
         state: StateId,
         c: [u8; 32],
     ) -> Result<Header, DraftError> {
-        let log_id = rows::log_id(view, log)?.ok_or(DraftError::NoLog)?;
+        let log_id = rows::log(view, log)?.ok_or(DraftError::NoLog)?.i;
         let own = match rows::author_no(view, log, &by)? {
             None => None,
             Some(no) => Some((no, rows::author(view, no)?.ok_or_else(|| rows::damaged(rows::AUTHORS))?)),
         };
+        // spec: L-25
         if let Some(seq) = own.as_ref().and_then(|(_, row)| row.f) {
             return Err(DraftError::Frozen { seq });
         }
@@ -163,7 +166,8 @@ impl Logs {
         let mut heads = rows::heads(view, log, MAX_HEADS)?;
         heads.retain(|(_, link)| Some(*link) != prev);
         // Greatest first: should more than 16 be left out, the new entry still comes after all of them.
-        heads.sort_by(|(a, x), (b, y)| (b.t, b.b, y.s, y.h).cmp(&(a.t, a.b, x.s, x.h)));
+        // spec: L-19
+        heads.sort_by_key(|(row, link)| Reverse((row.t, row.b, link.s, link.h)));
         heads.truncate(MAX_NEXT);
         let greatest = heads.iter().map(|(row, _)| row.t).chain(own.as_ref().map(|(_, row)| row.t)).max();
         let mut next: Vec<Link> = heads.into_iter().map(|(_, link)| link).collect();
@@ -194,10 +198,12 @@ impl Logs {
             None => None,
             Some(no) => rows::author(tx, no)?,
         };
+        // spec: L-25
         if let Some(seq) = row.as_ref().and_then(|row| row.f) {
             return Err(AppendError::Frozen { seq });
         }
-        if row.as_ref().map_or(0, |row| row.n) != u64::from(header.seq) {
+        let ours = rows::log(tx, log)?.is_some_and(|row| row.i == header.log);
+        if !ours || row.as_ref().map_or(0, |row| row.n) != u64::from(header.seq) {
             return Err(AppendError::Stale);
         }
         match self.take(tx, log, &entry)? {
@@ -235,4 +241,25 @@ impl Logs {
 /// A row that must be there because another row says so.
 fn expect<T>(value: Option<T>, what: &'static str) -> Result<T, TurnError> {
     value.ok_or_else(|| TurnError::Bug(Bug::new(what)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use murre_core::id::EntryId;
+
+    #[test]
+    fn memory_ends_at_its_limit_and_forgets_the_oldest() {
+        let mut logs = Logs::open();
+        let link = |s| Link::new(&AuthorId::from_bytes([1; 32]), s, EntryId::from_bytes([2; 32]));
+        for s in 0..=RECENT as u32 {
+            for _ in 0..2 {
+                logs.remember(LogNo(0), link(s), Known { author: AuthorNo(0), time: u64::from(s) });
+            }
+        }
+        assert_eq!((logs.recent.len(), logs.recent_order.len()), (RECENT, RECENT));
+        assert!(!logs.recent.contains_key(&(LogNo(0), link(0))));
+        logs.abort();
+        assert!(logs.recent.is_empty() && logs.recent_order.is_empty());
+    }
 }

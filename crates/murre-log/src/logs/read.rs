@@ -76,7 +76,7 @@ impl Logs {
     /// # Errors
     /// [`TurnError`].
     pub fn log_id(&self, view: &dyn View, log: LogNo) -> Result<Option<LogId>, TurnError> {
-        rows::log_id(view, log)
+        Ok(rows::log(view, log)?.map(|row| row.i))
     }
 
     /// The local number of an author who has an entry in this log.
