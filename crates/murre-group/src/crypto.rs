@@ -44,7 +44,8 @@ const ENCAPSULATION: usize = 64;
 #[error("randomness is not available in this operation")]
 pub struct NoRandomness;
 
-/// The provider of one operation. spec: G-3
+/// The provider of one operation.
+// spec: G-3
 pub(crate) struct SeededCrypto {
     inner: RustCrypto,
     seed: Option<Zeroizing<[u8; 32]>>,
@@ -113,7 +114,8 @@ impl OpenMlsRand for SeededCrypto {
 }
 
 impl OpenMlsCrypto for SeededCrypto {
-    // Only one suite exists here, so nothing can be downgraded to another. spec: G-1
+    // Only one suite exists here, so nothing can be downgraded to another.
+    // spec: G-1
     fn supports(&self, suite: Ciphersuite) -> Result<(), CryptoError> {
         if suite == SUITE { Ok(()) } else { Err(CryptoError::UnsupportedCiphersuite) }
     }

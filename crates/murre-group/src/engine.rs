@@ -138,7 +138,8 @@ impl GroupEngine {
         Ok(Some(Loaded { log, state, node, group, senders, dirty: false }))
     }
 
-    /// Puts a group back as the most recently used; what no longer fits is flushed and dropped. spec: G-15
+    /// Puts a group back as the most recently used; what no longer fits is flushed and dropped.
+    // spec: G-15
     fn keep(&mut self, tx: &mut Turn<'_>, loaded: Loaded) -> Result<(), RowError> {
         self.loaded.push(loaded);
         while self.loaded.len() > LOADED_GROUPS {
@@ -154,10 +155,11 @@ impl GroupEngine {
     }
 
     /// Seals one application message. The advanced ratchet is in `tx`: the bytes may leave the device only after
-    /// that batch is durable. spec: G-13
+    /// that batch is durable.
     ///
     /// # Errors
     /// [`SealError`]; nothing was written then.
+    // spec: G-13
     pub fn seal(
         &mut self,
         tx: &mut Turn<'_>,
@@ -265,7 +267,7 @@ impl GroupEngine {
     }
 
     /// The turn failed, before or after its flush: forgets every loaded group, so that the rows are read again.
-    /// spec: G-15
+    // spec: G-15
     pub fn abort(&mut self) {
         self.loaded.clear();
     }
@@ -319,7 +321,8 @@ impl Loaded {
         }
     }
 
-    /// Owner of a leaf. spec: G-8
+    /// Owner of a leaf.
+    // spec: G-8
     fn sender(&mut self, index: u32) -> Result<(AccountId, DeviceId), OpenError> {
         if let Some(known) = self.senders.get(&index) {
             return Ok(*known);
@@ -332,7 +335,8 @@ impl Loaded {
         Ok(owner)
     }
 
-    /// Writes the message secrets if opened messages wait. spec: G-14
+    /// Writes the message secrets if opened messages wait.
+    // spec: G-14
     fn flush(&mut self, tx: &mut Turn<'_>) -> Result<(), RowError> {
         if !self.dirty {
             return Ok(());
@@ -354,7 +358,8 @@ impl Loaded {
 }
 
 /// Accepts only application messages of this log's group, before anything is decrypted: a message of another kind
-/// would use up a key of the handshake ratchet. spec: G-7
+/// would use up a key of the handshake ratchet.
+// spec: G-7
 fn parse(log: LogId, bytes: &[u8]) -> Result<ProtocolMessage, Refusal> {
     if bytes.len() > MAX_CIPHERTEXT {
         return Err(Refusal::TooLong);

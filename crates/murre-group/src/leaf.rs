@@ -58,7 +58,8 @@ impl KeyPackageRef {
 }
 
 impl Identity<'_> {
-    /// Checks that the certificate is this device's. spec: G-4
+    /// Checks that the certificate is this device's.
+    // spec: G-4
     pub(crate) fn check(&self) -> Result<(AccountId, DeviceId), LeafError> {
         let cert = self.cert.clone().verify().map_err(|_| LeafError::BadCert)?;
         if cert.d != self.device.id() {
@@ -94,7 +95,8 @@ impl Signer for LeafSigner<'_> {
     }
 }
 
-/// Who a credential and its signature key belong to. spec: G-4
+/// Who a credential and its signature key belong to.
+// spec: G-4
 pub(crate) fn owner(
     credential: &Credential,
     signature_key: &[u8],
@@ -109,7 +111,8 @@ pub(crate) fn owner(
     Ok((cert.a, cert.d))
 }
 
-/// Checks one leaf of a tree or key package: certificate, key, lifetime, suite. spec: G-4, G-5
+/// Checks one leaf of a tree or key package: certificate, key, lifetime, suite.
+// spec: G-4, G-5
 pub(crate) fn check_leaf(leaf: &LeafNode) -> Result<(AccountId, DeviceId), LeafError> {
     if let LeafNodeSource::KeyPackage(lifetime) = leaf.leaf_node_source()
         && *lifetime != suite::lifetime()
@@ -122,7 +125,8 @@ pub(crate) fn check_leaf(leaf: &LeafNode) -> Result<(AccountId, DeviceId), LeafE
     owner(leaf.credential(), leaf.signature_key().as_slice())
 }
 
-/// Validates a key package of anybody. spec: G-2, G-6
+/// Validates a key package of anybody.
+// spec: G-2
 pub(crate) fn key_package(bytes: &[u8]) -> Result<(KeyPackage, AccountId, DeviceId), KeyPackageError> {
     if bytes.len() > MAX_KEY_PACKAGE {
         return Err(KeyPackageError::TooLong { len: bytes.len() });

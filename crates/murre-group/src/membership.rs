@@ -48,7 +48,8 @@ pub struct Joined {
     pub inviter: (AccountId, DeviceId),
 }
 
-/// Id of the state that a commit makes. spec: G-16
+/// Id of the state that a commit makes.
+// spec: G-16
 #[must_use]
 pub fn state_id(log: LogId, commit: &[u8]) -> StateId {
     StateId::from_bytes(STATE.hash(&[log.as_bytes(), commit]))
@@ -151,7 +152,8 @@ impl GroupEngine {
         let group = group.map_err(|_| JoinError::Invalid)?;
         let joined = check_group(&group, id, log, inviter)?;
         let authenticator = group.epoch_authenticator().as_slice().to_vec();
-        // The same secret tree under a second state id would start this device's ratchet at zero again. spec: G-17
+        // The same secret tree under a second state id would start this device's ratchet at zero again.
+        // spec: G-17
         if tx.get(GUARDS, &guard_key(log, &authenticator)).map_err(RowError::View)?.is_some() {
             return Err(JoinError::Known);
         }
@@ -246,7 +248,8 @@ fn stage(provider: &Provider<'_>, welcome: Welcome) -> Result<StagedWelcome, Joi
     builder.skip_lifetime_validation().build().map_err(|_| JoinError::Invalid)
 }
 
-/// The rules of a group that MLS does not know. spec: G-4, G-5, G-6
+/// The rules of a group that MLS does not know.
+// spec: G-4, G-5, G-6
 fn check_group(
     group: &MlsGroup,
     id: &Identity<'_>,

@@ -185,7 +185,8 @@ impl Node {
         Ok(Some(Zeroizing::new(payload)))
     }
 
-    /// Seals and writes one entity's payload. spec: G-11
+    /// Seals and writes one entity's payload.
+    // spec: G-11
     pub(crate) fn write(&self, tx: &mut Turn<'_>, entity: Entity, payload: &[u8]) {
         let mut row = [0; NONCE].to_vec();
         let mut nonce = [0; NONCE];
@@ -200,7 +201,8 @@ impl Node {
         tx.delete(ROWS, &self.row_key(entity));
     }
 
-    /// Makes the whole state unreadable and removes its rows. spec: G-12
+    /// Makes the whole state unreadable and removes its rows.
+    // spec: G-12
     pub(crate) fn erase(&self, tx: &mut Turn<'_>) {
         tx.erase(KEYS, &self.number.to_be_bytes());
         for entity in Entity::ALL {

@@ -26,7 +26,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
-/// An empty resumption PSK store: no capacity, no entries, cursor 0. spec: G-9
+/// An empty resumption PSK store: no capacity, no entries, cursor 0.
+// spec: G-9
 const NO_RESUMPTION: &[u8] = &[0, 0, 0];
 const REF: Label = Label::new("murre v1 group key package ref");
 
@@ -64,12 +65,14 @@ impl<'v> NodeStore<'v> {
         }
     }
 
-    /// The same, ignoring the message secrets that a call writes. spec: G-14
+    /// The same, ignoring the message secrets that a call writes.
+    // spec: G-14
     pub(crate) fn deferring(view: &'v dyn View, node: &'v Node) -> Self {
         Self { defer: true, ..Self::new(view, Some(node)) }
     }
 
-    /// The first error, if any call had one. To be asked after every call of OpenMLS. spec: G-10
+    /// The first error, if any call had one. To be asked after every call of OpenMLS.
+    // spec: G-10
     pub(crate) fn check(&self) -> Result<(), RowError> {
         self.error.borrow().clone().map_or(Ok(()), Err)
     }

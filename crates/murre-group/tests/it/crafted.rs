@@ -5,7 +5,10 @@ use crate::{open, pair, seal};
 use murre_core::codec;
 use murre_core::id::{DeviceId, LogId, StateId};
 use murre_crypto::{AccountKey, DeviceCert, DeviceCertBody, DeviceKey, Signed};
-use murre_group::{JoinError, KeyPackageError, LeafError, OpenError, Refusal, SUITE, check_key_package};
+use murre_group::{
+    JoinError, KeyPackageError, LeafError, MAX_LEAVES, MAX_WELCOME, OpenError, Refusal, SUITE,
+    check_key_package,
+};
 use openmls::prelude::tls_codec::{Deserialize as _, Serialize as _};
 use openmls::prelude::{
     BasicCredential, Capabilities, Ciphersuite, CredentialWithKey, Extension, ExtensionType, Extensions,
@@ -250,4 +253,33 @@ fn a_message_of_a_sibling_state_does_not_open() {
     let bytes = seal(&mut alice, state, b"x").unwrap();
     assert_eq!(open(&mut bob, other.state, &bytes), Err(OpenError::Refused(Refusal::Invalid)));
     open(&mut bob, state, &bytes).unwrap();
+}
+
+#[test]
+fn a_group_of_more_leaves_than_allowed_is_refused() {
+    let mallory = Mallory::new(9);
+    let (mut bob, package) = bob_and_package();
+    let mut packages = vec![package];
+    let mut one = Mallory::new(8);
+    let mut rng = murre_core::Rng::from_seed([51; 32]);
+    for _ in 0..MAX_LEAVES - 1 {
+        let (account, device) = (AccountKey::generate(&mut rng), DeviceKey::generate(&mut rng));
+        one.credential = credential(&DeviceCertBody::issue(&account, device.id(), false));
+        one.person.device = device;
+        packages.push(one.key_package());
+    }
+    let fits = packages.pop();
+    let mut group = mallory.group(log(1), None);
+    let welcome = mallory.welcome(&mut group, &packages, false);
+    println!("Welcome of {MAX_LEAVES} leaves: {} bytes", welcome.len());
+    assert!(welcome.len() < MAX_WELCOME);
+    let before = bob.rows.clone();
+    joins(&mut bob, &welcome).unwrap();
+    bob.rows = before;
+    bob.restart();
+    packages.extend(fits);
+    let mallory = Mallory::new(9);
+    let mut group = mallory.group(log(1), None);
+    let welcome = mallory.welcome(&mut group, &packages, false);
+    assert_eq!(joins(&mut bob, &welcome), Err(JoinError::Shape));
 }

@@ -7,6 +7,7 @@ mod membership;
 mod rows;
 #[cfg(feature = "sabotage")]
 mod sabotage;
+mod store_faults;
 mod world;
 
 use murre_core::id::StateId;
