@@ -108,6 +108,8 @@ pub enum Input {
     },
     /// The addresses this shell listens on, told at start and at each change.
     Listening {
+        /// Key of our own end of every handshake.
+        own: PeerKey,
         /// All of them.
         addrs: Vec<Addr>,
     },

@@ -159,7 +159,7 @@ impl Task {
         let addrs: Vec<Addr> = bound.map(|addr| addr_with_peer(&Addr(addr.to_string()), &own)).collect();
         if self.shared.set_listening(&addrs) {
             self.facts.retain(|fact| !matches!(fact, Input::Listening { .. }));
-            self.facts.push_back(Input::Listening { addrs });
+            self.facts.push_back(Input::Listening { own, addrs });
         }
     }
 

@@ -27,7 +27,8 @@ impl Node {
         let (net, inputs) = Net::start(config(seed, listen)).await.unwrap();
         let mut node = Self { net, inputs };
         if !listen.is_empty() {
-            assert_eq!(node.next().await, Input::Listening { addrs: node.net.listeners() });
+            let own = node.net.peer_key();
+            assert_eq!(node.next().await, Input::Listening { own, addrs: node.net.listeners() });
         }
         node
     }
