@@ -153,10 +153,11 @@ impl Logs {
         entry: VerifiedEntry,
     ) -> Result<Accept, TurnError> {
         // spec: L-11
+        let link = entry.link();
         if expect(rows::log(tx, log)?, "accept into a log that was not created")?.i != entry.header().log {
+            pending::discard(tx, log, &link)?;
             return Ok(Accept::Refused(Refusal::WrongLog));
         }
-        let link = entry.link();
         match self.take(tx, log, &entry)? {
             Verdict::Duplicate(position) => {
                 if sabotage::active("double-append") {
@@ -178,6 +179,17 @@ impl Logs {
                 Ok(gained.finish())
             }
         }
+    }
+
+    /// Stops waiting for a link: forgets that it is wanted, and every pending entry that builds on it.
+    ///
+    /// For the owner of the log to decide, when nobody can answer for a link any more; a member can make up links
+    /// and so fill the pending set. What is forgotten may come again and is then judged afresh.
+    ///
+    /// # Errors
+    /// [`TurnError`].
+    pub fn give_up(&mut self, tx: &mut Turn<'_>, log: LogNo, link: &Link) -> Result<(), TurnError> {
+        pending::discard(tx, log, link)
     }
 
     /// Lets in what waited for `first`, and what waited for that, parents first. // spec: L-15

@@ -147,7 +147,10 @@ fn entries_of_another_log_are_refused() {
     let entry = sign(&Header { log: other, ..root(&key(1)) }, &key(1), b"");
     let mut device = Device::new();
     assert_ne!(other, LOG);
+    let child = sign(&Header { next: vec![entry.link()], time: 2, ..root(&key(2)) }, &key(2), b"");
+    device.accept(&child);
     assert_eq!(device.accept(&entry), Accept::Refused(Refusal::WrongLog));
+    assert!(counts(&device).is_empty(), "what builds on it can never come");
 }
 
 #[test]
@@ -184,4 +187,38 @@ fn an_erased_fork_keeps_its_block_as_proof() {
     assert_eq!(device.logs.entry_at(&device.store, device.log, &second.link()).unwrap(), None);
     assert!(device.logs.fork_proof(&device.store, device.log, key(1).id()).unwrap().is_some());
     assert_eq!(device.accept(&second), Accept::Duplicate);
+}
+
+#[test]
+fn a_made_up_link_can_be_given_up() {
+    let chain = chain(4);
+    let mut device = Device::new();
+    for n in 0..3 {
+        device.accept(&orphan(n, 10));
+    }
+    device.accept(&chain[3]);
+    device.accept(&chain[2]);
+    let made_up: Vec<Link> = device.missing().into_iter().filter(|l| l.a == Bytes([0xdd; 8])).collect();
+    assert_eq!(made_up.len(), 3);
+    for link in &made_up {
+        device.turn(|logs, tx, log| logs.give_up(tx, log, link)).unwrap();
+    }
+    assert_eq!((counts(&device).n, device.missing()), (2, vec![chain[1].link()]));
+    device.accept(&chain[1]);
+    assert!(matches!(device.accept(&chain[0]), Accept::Accepted(p) if p.len() == 4));
+    assert!(counts(&device).is_empty());
+}
+
+#[test]
+fn a_turn_that_is_given_up_leaves_nothing_after_abort() {
+    let chain = chain(3);
+    let mut device = Device::new();
+    device.accept(&chain[0]);
+    let mut tx = murre_core::Turn::new(&device.store);
+    let lost = device.logs.accept(&mut tx, device.log, chain[1].clone()).unwrap();
+    assert!(matches!(lost, Accept::Accepted(_)));
+    drop(tx);
+    device.logs.abort();
+    assert_eq!(device.accept(&chain[2]), Accept::Pending { missing: vec![chain[1].link()] });
+    assert!(matches!(device.accept(&chain[1]), Accept::Accepted(p) if p.len() == 2));
 }
