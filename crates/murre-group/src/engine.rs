@@ -25,9 +25,10 @@ use murre_core::id::{AccountId, DeviceId, LogId, StateId};
 use murre_core::{Bug, Rng, Turn, View, sabotage};
 use openmls::framing::errors::{MessageDecryptionError, SecretTreeError};
 use openmls::group::{MlsGroup, PastEpochDeletion};
+use openmls::prelude::tls_codec::Deserialize as _;
 use openmls::prelude::{
-    ContentType, DeserializeBytes as _, GroupId, MlsMessageIn, OpenMlsProvider, ProcessMessageError,
-    ProcessedMessageContent, ProtocolMessage, Sender, ValidationError,
+    ContentType, GroupId, MlsMessageIn, OpenMlsProvider, ProcessMessageError, ProcessedMessageContent,
+    ProtocolMessage, Sender, ValidationError,
 };
 use std::collections::BTreeMap;
 
@@ -364,7 +365,7 @@ fn parse(log: LogId, bytes: &[u8]) -> Result<ProtocolMessage, Refusal> {
     if bytes.len() > MAX_CIPHERTEXT {
         return Err(Refusal::TooLong);
     }
-    let message = MlsMessageIn::tls_deserialize_exact_bytes(bytes).map_err(|_| Refusal::Malformed)?;
+    let message = MlsMessageIn::tls_deserialize_exact(bytes).map_err(|_| Refusal::Malformed)?;
     let message = message.try_into_protocol_message().map_err(|_| Refusal::Malformed)?;
     if !matches!(message, ProtocolMessage::PrivateMessage(_))
         || message.content_type() != ContentType::Application

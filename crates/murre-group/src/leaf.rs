@@ -19,10 +19,9 @@ use crate::suite::{self, MAX_CREDENTIAL, MAX_KEY_PACKAGE, SUITE};
 use murre_core::codec;
 use murre_core::id::{AccountId, Bytes, DeviceId};
 use murre_crypto::{DeviceCert, DeviceKey};
-use openmls::prelude::tls_codec::Serialize as _;
+use openmls::prelude::tls_codec::{Deserialize as _, Serialize as _};
 use openmls::prelude::{
-    BasicCredential, Credential, CredentialWithKey, DeserializeBytes as _, KeyPackage, KeyPackageIn,
-    LeafNode, ProtocolVersion,
+    BasicCredential, Credential, CredentialWithKey, KeyPackage, KeyPackageIn, LeafNode, ProtocolVersion,
 };
 use openmls::treesync::LeafNodeSource;
 use openmls_traits::signatures::{Signer, SignerError};
@@ -131,7 +130,7 @@ pub(crate) fn key_package(bytes: &[u8]) -> Result<(KeyPackage, AccountId, Device
     if bytes.len() > MAX_KEY_PACKAGE {
         return Err(KeyPackageError::TooLong { len: bytes.len() });
     }
-    let package = KeyPackageIn::tls_deserialize_exact_bytes(bytes).map_err(|_| KeyPackageError::Malformed)?;
+    let package = KeyPackageIn::tls_deserialize_exact(bytes).map_err(|_| KeyPackageError::Malformed)?;
     // One value, one byte string: what is hashed into a reference must be what was checked.
     if package.tls_serialize_detached().map_err(|_| KeyPackageError::Malformed)? != bytes {
         return Err(KeyPackageError::Malformed);

@@ -22,10 +22,8 @@ use crate::suite::{self, MAX_LEAVES, MAX_WELCOME, SUITE};
 use murre_core::id::{AccountId, Bytes, DeviceId, LogId, StateId};
 use murre_core::{Bug, Label, Rng, Turn, View};
 use openmls::group::{MlsGroup, StagedWelcome, WelcomeError};
-use openmls::prelude::tls_codec::Serialize as _;
-use openmls::prelude::{
-    DeserializeBytes as _, KeyPackage, LeafNodeIndex, MlsMessageBodyIn, MlsMessageIn, Welcome,
-};
+use openmls::prelude::tls_codec::{Deserialize as _, Serialize as _};
+use openmls::prelude::{KeyPackage, LeafNodeIndex, MlsMessageBodyIn, MlsMessageIn, Welcome};
 use std::collections::BTreeSet;
 
 const STATE: Label = Label::new("murre v1 group state");
@@ -228,7 +226,7 @@ fn parse(bytes: &[u8]) -> Result<Welcome, JoinError> {
     if bytes.len() > MAX_WELCOME {
         return Err(JoinError::TooLong { len: bytes.len() });
     }
-    let message = MlsMessageIn::tls_deserialize_exact_bytes(bytes).map_err(|_| JoinError::Malformed)?;
+    let message = MlsMessageIn::tls_deserialize_exact(bytes).map_err(|_| JoinError::Malformed)?;
     match message.extract() {
         MlsMessageBodyIn::Welcome(welcome) if welcome.ciphersuite() == SUITE => Ok(welcome),
         _ => Err(JoinError::Malformed),

@@ -234,9 +234,21 @@ fn only_application_messages_are_opened_and_others_use_no_key() {
         .to_bytes()
         .unwrap();
     let before = bob.rows.clone();
-    assert_eq!(open(&mut bob, STATE, &commit), Err(OpenError::Refused(Refusal::Malformed)));
-    assert_eq!(bob.rows, before);
-    assert_eq!(open(&mut bob, STATE, &text).unwrap().plaintext, b"hello");
+    let mut turn = |commit: Option<&[u8]>| {
+        bob.rows = before.clone();
+        bob.restart();
+        bob.turn(|e, tx, _, _| {
+            assert_eq!(e.open(tx, log(1), STATE, &text)?.plaintext, b"hello");
+            if let Some(bytes) = commit {
+                let refused = e.open(tx, log(1), STATE, bytes);
+                assert_eq!(refused, Err(OpenError::Refused(Refusal::Malformed)));
+            }
+            Ok::<_, OpenError>(())
+        })
+        .unwrap();
+        bob.rows.clone()
+    };
+    assert_eq!(turn(Some(&commit)), turn(None));
     // After merging it, its messages belong to a state that bob does not have.
     group.merge_pending_commit(&mallory.mls).unwrap();
     let later = group.create_message(&mallory.mls, &signer, b"later").unwrap().to_bytes().unwrap();

@@ -5,10 +5,10 @@ use crate::{open, pair, seal};
 use murre_group::{OpenError, Refusal, check_key_package};
 use proptest::prelude::*;
 
-/// Every byte of short inputs; of long ones a sample that hits every part.
+/// Every byte of short inputs; of long ones the head, the tail and a sample that hits every part.
 fn places(len: usize) -> impl Iterator<Item = usize> {
     let step = (len / 64).max(1);
-    (0..len).step_by(step).chain(len.saturating_sub(8)..len)
+    (0..len.min(80)).chain((80..len).step_by(step)).chain(len.saturating_sub(80).max(80)..len)
 }
 
 #[test]
@@ -88,6 +88,8 @@ fn a_flipped_bit_in_a_welcome_is_refused_and_changes_nothing() {
         bad[at] ^= 1 << (at % 8);
         let refused = bob.turn(|e, tx, rng, id| e.join(tx, rng, id, log(1), made.state, &bad));
         assert!(refused.is_err(), "byte {at}");
+        let refused = bob.turn(|e, tx, rng, id| e.join(tx, rng, id, log(1), made.state, &made.welcome[..at]));
+        assert!(refused.is_err(), "first {at} bytes");
         assert_eq!(bob.rows, before, "byte {at}");
     }
     bob.turn(|e, tx, rng, id| e.join(tx, rng, id, log(1), made.state, &made.welcome)).unwrap();
@@ -101,6 +103,7 @@ fn a_flipped_bit_in_a_key_package_is_refused() {
         let mut bad = bytes.clone();
         bad[at] ^= 1 << (at % 8);
         assert!(check_key_package(&bad).is_err(), "byte {at}");
+        assert!(check_key_package(&bytes[..at]).is_err(), "first {at} bytes");
     }
     let mut long = bytes.clone();
     long.push(0);

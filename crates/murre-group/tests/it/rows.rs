@@ -67,6 +67,14 @@ fn rows_of_a_state_do_not_open_without_its_key_or_in_another_place() {
         bob.rows.0.insert(key.clone(), sound.0[other].clone());
         assert!(matches!(open(&mut bob, state, &bytes), Err(OpenError::Rows(_))));
     }
+    // Two values of one shape in each other's place: only the associated data tells them apart.
+    let (hash, tag) = ((ROWS, 3u64.to_be_bytes().to_vec()), (ROWS, 4u64.to_be_bytes().to_vec()));
+    bob.restart();
+    bob.rows = sound.clone();
+    bob.rows.0.insert(hash.clone(), sound.0[&tag].clone());
+    bob.rows.0.insert(tag, sound.0[&hash].clone());
+    assert!(matches!(open(&mut bob, state, &bytes), Err(OpenError::Rows(RowError::Damaged { .. }))));
+    bob.restart();
     bob.rows = sound.clone();
     bob.rows.0.retain(|(space, _), _| *space != KEYS);
     bob.restart();
