@@ -27,6 +27,7 @@
 //! | [`placement`] | which of them hold a locator in an epoch |
 //! | [`request`] | the signed requests and answers |
 //! | [`frame`] | how they travel |
+//! | [`client`] | the half that a device runs: storing and reading at custodians nobody trusts |
 //!
 //! What does not live here: accounts, plaintext, storage of boxes (`murre-custodian`), any decision about a
 //! conversation. The law is `spec/05-mailbox.md` and `spec/06-network.md`.
@@ -36,6 +37,7 @@
 )]
 
 pub mod boxes;
+pub mod client;
 pub mod directory;
 pub mod door;
 pub mod frame;

@@ -1,0 +1,109 @@
+//! Payment for space: which puzzles are being solved, which are solved.
+//!
+//! A proof pays for one block of one place at all its custodians, so puts into one place share it.
+
+use super::ClientCx;
+use super::events::{ClientEvent, PuzzleId};
+use super::limits::{MAX_PRICE_FACTOR, MAX_PROOFS, MAX_PUZZLES};
+use crate::boxes::space_puzzle;
+use crate::request::SpaceProof;
+use murre_core::NetworkParams;
+use murre_core::id::Locator;
+use murre_core::params::PuzzlePrice;
+use murre_crypto::puzzle::Solution;
+use std::collections::BTreeMap;
+
+/// What a proof pays for: place, epoch, block.
+pub type Block = (Locator, u64, u32);
+
+/// What asking for a proof led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// There is one that pays this price: attach it.
+    Have,
+    /// It is being solved.
+    Solving(PuzzleId),
+    /// The price is beyond what anybody may ask.
+    TooDear,
+    /// Too many puzzles are being solved.
+    Later,
+}
+
+struct Solved {
+    price: PuzzlePrice,
+    solution: Solution,
+    turn: u64,
+}
+
+/// Puzzles under way and their results. Memory only: a custodian remembers what was paid.
+#[derive(Default)]
+pub struct Proofs {
+    next: u64,
+    solving: BTreeMap<PuzzleId, (Block, PuzzlePrice)>,
+    solved: BTreeMap<Block, Solved>,
+    turns: u64,
+}
+
+impl Proofs {
+    /// Sees to a proof for this block at this price.
+    // spec: BC-10
+    pub fn need(
+        &mut self,
+        cx: &mut ClientCx<'_, '_>,
+        block: Block,
+        price: PuzzlePrice,
+        params: &NetworkParams,
+    ) -> Need {
+        let dearest = params.space.tries.saturating_mul(MAX_PRICE_FACTOR);
+        if price.mem > params.space.mem || price.tries > dearest {
+            return Need::TooDear;
+        }
+        if self.solved.get(&block).is_some_and(|s| pays(s.price, price)) {
+            return Need::Have;
+        }
+        if let Some((id, _)) = self.solving.iter().find(|(_, (b, p))| *b == block && pays(*p, price)) {
+            return Need::Solving(*id);
+        }
+        if self.solving.len() >= MAX_PUZZLES {
+            return Need::Later;
+        }
+        let id = PuzzleId(self.next);
+        self.next += 1;
+        self.solving.insert(id, (block, price));
+        let (locator, epoch, number) = block;
+        cx.up(ClientEvent::Solve { id, puzzle: space_puzzle(&locator, epoch, number, price) });
+        Need::Solving(id)
+    }
+
+    /// A puzzle came back. True if it was one of ours and is solved rightly.
+    pub fn done(&mut self, id: PuzzleId, solution: Option<Solution>) -> bool {
+        let Some((block, price)) = self.solving.remove(&id) else { return false };
+        let (locator, epoch, number) = block;
+        let Some(solution) = solution else { return false };
+        if !space_puzzle(&locator, epoch, number, price).check(&solution) {
+            return false;
+        }
+        if self.solved.len() >= MAX_PROOFS {
+            let oldest = self.solved.iter().min_by_key(|(_, s)| s.turn).map(|(b, _)| *b);
+            if let Some(oldest) = oldest {
+                self.solved.remove(&oldest);
+            }
+        }
+        self.turns += 1;
+        self.solved.insert(block, Solved { price, solution, turn: self.turns });
+        true
+    }
+
+    /// The proof for this block, or for the latest block of the place.
+    pub fn for_place(&self, locator: &Locator, epoch: u64, block: Option<u32>) -> Option<SpaceProof> {
+        let exact = block.and_then(|b| self.solved.get_key_value(&(*locator, epoch, b)));
+        let latest = || self.solved.range((*locator, epoch, 0)..=(*locator, epoch, u32::MAX)).next_back();
+        let ((_, _, number), solved) = exact.or_else(latest)?;
+        Some(SpaceProof { block: *number, solution: solved.solution })
+    }
+}
+
+/// Whether a solution at `paid` is one at `asked`: the same memory, at least as many tries.
+fn pays(paid: PuzzlePrice, asked: PuzzlePrice) -> bool {
+    paid.mem == asked.mem && paid.tries >= asked.tries
+}

@@ -1,0 +1,423 @@
+//! What is asked in each watched place, and what the answers are worth.
+
+use super::ClientCx;
+use super::events::{ClientEvent, WatchKey};
+use super::limits::{
+    LONG_POLL_MS, LONG_POLL_PAUSE_MS, MAX_COORDINATORS, MAX_GETS_PER_PLACE, POLL_MS, POLL_NODES, QUIET_MS,
+    REQUEST_MS, TOMBSTONE_TRIES,
+};
+use super::place::{Listed, Place};
+use super::watches::Watches;
+use super::wire::{ListWay, Purpose, Wire};
+use crate::boxes::{SealedBox, VerifiedBox};
+use crate::frame::{Reply, Request};
+use crate::limits::MAX_IDS;
+use crate::request::{Cursor, ListPart, ReadKind};
+use murre_core::id::{BoxId, PeerKey};
+use murre_core::params::delivery::RETRY_MS;
+use murre_core::{Mono, NetworkParams};
+use serde_bytes::ByteBuf;
+use std::collections::BTreeSet;
+
+/// One place in one turn.
+struct At<'p> {
+    watch: WatchKey,
+    epoch: u64,
+    place: &'p mut Place,
+    placement: Vec<PeerKey>,
+    k: usize,
+    r: usize,
+}
+
+impl Watches {
+    /// Earliest moment at which some place has something to do.
+    pub fn next_timeout(&self, wire: &Wire) -> Option<Mono> {
+        let due = |p: &Place, current: bool, open: bool| {
+            let careful = p.careful.as_ref().and_then(|c| c.retry_at);
+            let poll = open.then_some(p.poll_at);
+            let long = (current && p.long.is_none() && wire.has_long_room()).then_some(p.long_at);
+            let tombstone = p.tombstone_at.filter(|_| !p.tombstones.is_empty());
+            [careful, poll, long, tombstone, p.get_retry_at].into_iter().flatten().min()
+        };
+        let places = self.all.values().flat_map(|w| {
+            let last = w.places.keys().next_back().copied();
+            w.places.iter().filter_map(move |(e, p)| {
+                let current = Some(*e) == last;
+                due(p, current, current || last == e.checked_add(1))
+            })
+        });
+        places.chain(self.calendar_due(wire)).min()
+    }
+
+    /// Sends whatever can be sent now.
+    pub fn drive(&mut self, cx: &mut ClientCx<'_, '_>, wire: &mut Wire) {
+        let due = self.next_timeout(wire).is_some_and(|at| at <= cx.now.mono);
+        if !std::mem::take(&mut self.stirred) && !due {
+            return;
+        }
+        let Some(params) = wire.params().copied() else { return };
+        let after = self.all.keys().filter(|k| self.served.is_some_and(|s| **k > s));
+        let before = self.all.keys().filter(|k| self.served.is_none_or(|s| **k <= s));
+        let order: Vec<WatchKey> = after.chain(before).copied().collect();
+        for key in order {
+            if !wire.has_room() {
+                // The next answer makes room and comes back here.
+                self.stirred = true;
+                return;
+            }
+            self.served = Some(key);
+            self.drive_watch(cx, wire, key, &params);
+        }
+    }
+
+    fn drive_watch(
+        &mut self,
+        cx: &mut ClientCx<'_, '_>,
+        wire: &mut Wire,
+        key: WatchKey,
+        params: &NetworkParams,
+    ) {
+        let time = wire.time(cx.now);
+        let Some(watch) = self.all.get_mut(&key) else { return };
+        let open = watch.address.open_epochs(time, params);
+        let current = watch.address.epoch_at(time, params);
+        // Newest first: that is where mail is.
+        for (epoch, place) in watch.places.iter_mut().rev() {
+            let placement = wire.placement(&place.reader.locator, *epoch, cx.now);
+            let q = wire.quorum(cx.now);
+            let mut at = At { watch: key, epoch: *epoch, place, placement, k: q.k, r: q.r };
+            at.gets(cx, wire);
+            at.careful(cx, wire);
+            if open.contains(epoch) {
+                at.routine(cx, wire);
+            }
+            if *epoch == current {
+                at.long_poll(cx, wire);
+            }
+            at.tombstones(cx, wire);
+            at.place.save(cx.tx);
+        }
+    }
+
+    /// A list came back.
+    pub fn list_answered(
+        &mut self,
+        cx: &mut ClientCx<'_, '_>,
+        wire: &mut Wire,
+        node: PeerKey,
+        asked: &Purpose,
+        reply: Reply,
+    ) {
+        self.stirred = true;
+        let Purpose::List { watch, epoch, way, query } = asked else { return };
+        let Some(place) = self.place(watch, *epoch) else { return };
+        let placement = wire.placement(&place.reader.locator, *epoch, cx.now);
+        let fan = *way == ListWay::CarefulFan;
+        let mut read = Vec::new();
+        let mut more = Vec::new();
+        match reply {
+            Reply::List { parts } => {
+                for part in parts {
+                    match read_part(place, &placement, query, part) {
+                        Some((n, _)) if !fan && n != node => wire.peers.avoid(node, cx.now.mono),
+                        Some((n, Listed::End)) => read.push(n),
+                        Some((n, Listed::More)) => more.push(n),
+                        Some((_, Listed::Later)) => {}
+                        Some((n, Listed::Lie)) => wire.peers.avoid(n, cx.now.mono),
+                        // Whoever passes on a part that does not verify either made it or does not look.
+                        None => wire.peers.avoid(node, cx.now.mono),
+                    }
+                }
+            }
+            Reply::Refused(_) => wire.peers.quiet(node, cx.now.mono),
+            _ => wire.peers.avoid(node, cx.now.mono),
+        }
+        settle(place, *way, cx.now.mono, Some(&node));
+        if let Some(careful) = &mut place.careful {
+            careful.have.extend(read);
+            for n in &more {
+                careful.asked.remove(n);
+            }
+            careful.coordinated |= fan;
+        } else if !more.is_empty() {
+            place.poll_at = cx.now.mono;
+        }
+        place.save(cx.tx);
+    }
+
+    /// A list was not answered.
+    pub fn list_failed(&mut self, now: Mono, asked: &Purpose) {
+        self.stirred = true;
+        let Purpose::List { watch, epoch, way, .. } = asked else { return };
+        if let Some(place) = self.place(watch, *epoch) {
+            settle(place, *way, now, None);
+        }
+    }
+
+    /// Boxes came.
+    pub fn get_answered(
+        &mut self,
+        cx: &mut ClientCx<'_, '_>,
+        wire: &mut Wire,
+        node: PeerKey,
+        asked: &Purpose,
+        reply: Reply,
+    ) {
+        self.stirred = true;
+        let Purpose::Get { watch, epoch, ids } = asked else { return };
+        let (Some(params), Some(place)) = (wire.params().copied(), self.place(watch, *epoch)) else { return };
+        place.gets = place.gets.saturating_sub(1);
+        let mut boxes = Vec::new();
+        let mut lied = false;
+        let mut has_none = false;
+        match reply {
+            Reply::Get { boxes: found } => {
+                has_none = found.is_empty();
+                for bytes in found.into_iter().take(MAX_IDS) {
+                    match verify_box(place, *epoch, ids, &bytes, &params) {
+                        Some(b) if place.deliver(&b.id()) => boxes.push(b),
+                        Some(_) => {}
+                        None => lied = true,
+                    }
+                }
+            }
+            Reply::Refused(_) => wire.peers.quiet(node, cx.now.mono),
+            _ => lied = true,
+        }
+        if lied {
+            wire.peers.avoid(node, cx.now.mono);
+        }
+        place.not_got(ids, (lied || has_none).then_some(node));
+        if !boxes.is_empty() {
+            cx.up(ClientEvent::Boxes { watch: *watch, epoch: *epoch, boxes });
+        }
+    }
+
+    /// Boxes did not come.
+    pub fn get_failed(&mut self, asked: &Purpose) {
+        self.stirred = true;
+        let Purpose::Get { watch, epoch, ids } = asked else { return };
+        if let Some(place) = self.place(watch, *epoch) {
+            place.gets = place.gets.saturating_sub(1);
+            place.not_got(ids, None);
+        }
+    }
+
+    /// Tombstones were taken, or not.
+    pub fn tombstone_done(&mut self, now: Mono, watch: &WatchKey, epoch: u64, done: bool) {
+        self.stirred = true;
+        let Some(place) = self.place(watch, epoch) else { return };
+        place.tombstone_flying = false;
+        if done {
+            let sent: Vec<BoxId> = place.tombstones.iter().take(MAX_IDS).copied().collect();
+            for id in sent {
+                place.tombstones.remove(&id);
+            }
+            place.tombstone_tries = 0;
+        } else if place.tombstone_tries >= TOMBSTONE_TRIES {
+            // What is not deleted expires by itself.
+            place.tombstones.clear();
+        } else {
+            place.tombstone_at = Some(now.plus(RETRY_MS << place.tombstone_tries.min(6)));
+        }
+    }
+}
+
+impl At<'_> {
+    fn first(&self) -> Vec<PeerKey> {
+        self.placement.iter().take(self.k).copied().collect()
+    }
+
+    fn list(&mut self, cx: &mut ClientCx<'_, '_>, wire: &mut Wire, node: PeerKey, way: ListWay) -> bool {
+        let fan = way == ListWay::CarefulFan;
+        let about = if fan { self.placement.clone() } else { vec![node] };
+        let wait = if way == ListWay::Long { LONG_POLL_MS } else { 0 };
+        let careful = matches!(way, ListWay::CarefulFan | ListWay::CarefulOne);
+        let time = wire.time(cx.now);
+        let wait_ms = u32::try_from(wait).unwrap_or(u32::MAX);
+        let kind = ReadKind::List { cursors: self.place.cursors_of(&about), wait_ms, careful };
+        let read = self.place.reader.sign_read(time, kind);
+        let query = crate::request::read_hash(&read);
+        let purpose = Purpose::List { watch: self.watch, epoch: self.epoch, way, query };
+        wire.request(cx, node, purpose, Request::List { r: read, fan }, wait + REQUEST_MS)
+    }
+
+    /// Fetches listed boxes, each from a custodian that listed it while there is one.
+    // spec: BC-17
+    fn gets(&mut self, cx: &mut ClientCx<'_, '_>, wire: &mut Wire) {
+        if self.place.get_retry_at.is_some_and(|at| at > cx.now.mono) {
+            return;
+        }
+        self.place.get_retry_at = None;
+        while self.place.gets < MAX_GETS_PER_PLACE && wire.has_room() {
+            let Some((first, listed_by, without)) = self.place.wanted() else { return };
+            let listers: Vec<PeerKey> = listed_by.into_iter().collect();
+            let node =
+                wire.choose(cx, &listers, &without).or_else(|| wire.choose(cx, &self.placement, &without));
+            let Some(node) = node else {
+                let answered = self.placement.iter().filter(|n| without.contains(*n)).count();
+                if answered >= self.placement.len() || answered >= self.r.max(listers.len()) {
+                    for lister in self.place.drop_pending(&first) {
+                        wire.peers.phantom(lister, cx.now.mono);
+                    }
+                    continue;
+                }
+                self.place.get_retry_at = Some(cx.now.mono.plus(QUIET_MS));
+                return;
+            };
+            let ids = self.place.take_wanted(&node, first);
+            let read = self.place.reader.sign_read(wire.time(cx.now), ReadKind::Get { ids: ids.clone() });
+            let purpose = Purpose::Get { watch: self.watch, epoch: self.epoch, ids: ids.clone() };
+            if !wire.request(cx, node, purpose, Request::Get { r: read, fan: false }, REQUEST_MS) {
+                self.place.not_got(&ids, None);
+                self.place.get_retry_at = Some(cx.now.mono.plus(QUIET_MS));
+                return;
+            }
+            self.place.gets += 1;
+        }
+    }
+
+    /// Reads r custodians' signed parts: through a coordinator first, then those that are lacking one by one.
+    // spec: BC-12
+    fn careful(&mut self, cx: &mut ClientCx<'_, '_>, wire: &mut Wire) {
+        let trusting = murre_core::sabotage::active("trust-one-list");
+        let need = if trusting { 1 } else { self.r.min(self.placement.len()) };
+        let first = self.first();
+        let room = self.place.has_room();
+        loop {
+            let Some(careful) = &mut self.place.careful else { return };
+            if careful.retry_at.is_some_and(|at| at > cx.now.mono) || careful.flying > 0 || !wire.has_room() {
+                return;
+            }
+            careful.retry_at = None;
+            let have = self.placement.iter().filter(|n| careful.have.contains(*n)).count();
+            if need > 0 && have >= need {
+                let since = careful.since;
+                self.place.careful_done(since);
+                return;
+            }
+            let coordinate =
+                need > 1 && have == 0 && !careful.coordinated && careful.coordinators < MAX_COORDINATORS;
+            let not: BTreeSet<PeerKey> = careful.asked.union(&careful.have).copied().collect();
+            let choice = if room { wire.choose(cx, &first, &not) } else { None };
+            // Silent custodians are replaced by the spare ranks.
+            let choice = choice.or_else(|| if room { wire.choose(cx, &self.placement, &not) } else { None });
+            let Some(node) = choice else {
+                careful.back_off(cx.now.mono, cx.rng);
+                return;
+            };
+            careful.asked.insert(node);
+            let way = if coordinate { ListWay::CarefulFan } else { ListWay::CarefulOne };
+            careful.coordinators += usize::from(coordinate);
+            if self.list(cx, wire, node, way)
+                && let Some(careful) = &mut self.place.careful
+            {
+                careful.flying += 1;
+                if coordinate {
+                    // Its own part comes with the others; if not it is asked again alone.
+                    careful.asked.remove(&node);
+                }
+            }
+        }
+    }
+
+    /// Two random custodians each minute.
+    fn routine(&mut self, cx: &mut ClientCx<'_, '_>, wire: &mut Wire) {
+        if self.place.poll_at > cx.now.mono || !self.place.has_room() {
+            return;
+        }
+        self.place.poll_at = cx.now.mono.plus(POLL_MS);
+        let mut nodes = self.first();
+        nodes.retain(|n| self.place.long != Some(*n) && wire.usable(n, cx.now.mono));
+        cx.rng.shuffle(&mut nodes);
+        for node in nodes.into_iter().take(POLL_NODES) {
+            self.list(cx, wire, node, ListWay::Routine);
+        }
+    }
+
+    /// One list that waits.
+    fn long_poll(&mut self, cx: &mut ClientCx<'_, '_>, wire: &mut Wire) {
+        let free = self.place.long.is_none() && wire.has_long_room() && self.place.has_room();
+        if !free || self.place.long_at > cx.now.mono {
+            return;
+        }
+        let first = self.first();
+        match wire.choose(cx, &first, &BTreeSet::new()) {
+            Some(node) if self.list(cx, wire, node, ListWay::Long) => self.place.long = Some(node),
+            _ => self.place.long_at = cx.now.mono.plus(QUIET_MS),
+        }
+    }
+
+    /// Deletes what every device of the owner has read.
+    fn tombstones(&mut self, cx: &mut ClientCx<'_, '_>, wire: &mut Wire) {
+        let waits = self.place.tombstone_at.is_some_and(|at| at > cx.now.mono);
+        if self.place.tombstones.is_empty() || self.place.tombstone_flying || waits {
+            return;
+        }
+        self.place.tombstone_at = None;
+        let ids: Vec<BoxId> = self.place.tombstones.iter().take(MAX_IDS).copied().collect();
+        let Some(tombstone) = self.place.reader.sign_tombstone(ids) else {
+            // Without the owner key nothing can be deleted.
+            self.place.tombstones.clear();
+            return;
+        };
+        let first = self.first();
+        self.place.tombstone_tries += 1;
+        let purpose = Purpose::Tombstone { watch: self.watch, epoch: self.epoch };
+        let body = Request::Tombstone { t: tombstone, fan: true };
+        let sent = match wire.choose(cx, &first, &BTreeSet::new()) {
+            Some(node) => wire.request(cx, node, purpose, body, REQUEST_MS),
+            None => false,
+        };
+        self.place.tombstone_flying = sent;
+        if !sent {
+            self.place.tombstone_at = Some(cx.now.mono.plus(RETRY_MS << self.place.tombstone_tries.min(6)));
+        }
+    }
+}
+
+/// A request of this kind is no longer under way.
+fn settle(place: &mut Place, way: ListWay, now: Mono, heard: Option<&PeerKey>) {
+    match way {
+        ListWay::Long => {
+            place.long = None;
+            let pause = if heard.is_some() { LONG_POLL_PAUSE_MS } else { QUIET_MS };
+            place.long_at = now.plus(pause);
+        }
+        ListWay::Routine => {}
+        ListWay::CarefulFan | ListWay::CarefulOne => {
+            if let Some(careful) = &mut place.careful {
+                careful.flying = careful.flying.saturating_sub(1);
+            }
+        }
+    }
+}
+
+/// One custodian's part, if it is signed by a custodian of the placement and answers this very question.
+// spec: BC-12
+fn read_part(
+    place: &mut Place,
+    placement: &[PeerKey],
+    query: &[u8; 32],
+    part: ListPart,
+) -> Option<(PeerKey, Listed)> {
+    let body = part.verify().ok()?;
+    if body.q.0 != *query || !placement.contains(&body.n) {
+        return None;
+    }
+    let told = Cursor { inc: body.inc, seq: body.seq };
+    Some((body.n, place.listed(body.n, told, &body.ids, body.more, placement)))
+}
+
+/// A box that was asked for, lies here, and is what a custodian must have checked.
+fn verify_box(
+    place: &Place,
+    epoch: u64,
+    asked: &[BoxId],
+    bytes: &ByteBuf,
+    params: &NetworkParams,
+) -> Option<VerifiedBox> {
+    let sealed = SealedBox::parse(bytes).ok()?.verify(params).ok()?;
+    let here = sealed.locator() == place.reader.locator && sealed.epoch() == epoch;
+    (here && asked.contains(&sealed.id())).then_some(sealed)
+}
