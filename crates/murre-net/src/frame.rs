@@ -28,6 +28,7 @@ pub(crate) async fn read_frame<R: AsyncRead + Unpin>(from: &mut R) -> Result<Vec
     let mut head = [0u8; 4];
     from.read_exact(&mut head).await.map_err(|_| LinkDownReason::Closed)?;
     let len = u32::from_be_bytes(head) as usize;
+    // spec: M-18
     if !(1..=MAX_FRAME).contains(&len) {
         return Err(LinkDownReason::Protocol);
     }
