@@ -1,0 +1,3 @@
+//! Behaviour of several custodians together, over a virtual wire.
+
+mod wire;
