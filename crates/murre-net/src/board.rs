@@ -65,13 +65,13 @@ pub(crate) struct Work {
     pub closing: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Dial {
     waiting: VecDeque<Queued>,
     bytes: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Board {
     links: BTreeMap<LinkId, (PeerKey, Arc<Outgoing>)>,
     by_peer: BTreeMap<PeerKey, BTreeSet<LinkId>>,
@@ -91,7 +91,6 @@ impl Board {
 }
 
 /// The board, its bell and its counters.
-#[derive(Debug)]
 pub(crate) struct Shared {
     own: PeerKey,
     board: Mutex<Board>,

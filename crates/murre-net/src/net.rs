@@ -15,6 +15,7 @@ use libp2p::{Swarm, SwarmBuilder, noise, quic, tcp, yamux};
 use murre_core::id::PeerKey;
 use murre_core::{Addr, Input, LinkKind, Transmit};
 use std::convert::Infallible;
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
@@ -68,10 +69,17 @@ impl Net {
 
 /// A hold on the running network. It ends when all holds are dropped, when [`NetHandle::close`] is called, or when
 /// the receiver of inputs is dropped.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NetHandle {
     shared: Arc<Shared>,
     alive: mpsc::Sender<Infallible>,
+}
+
+/// Not what is queued: frames are content, and content is never printed.
+impl fmt::Debug for NetHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NetHandle").field("own", &self.peer_key()).finish_non_exhaustive()
+    }
 }
 
 impl NetHandle {

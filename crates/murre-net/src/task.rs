@@ -13,7 +13,7 @@ use libp2p::connection_limits;
 use libp2p::core::Multiaddr;
 use libp2p::core::transport::ListenerId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{ConnectionId, NetworkBehaviour, Swarm, SwarmEvent};
+use libp2p::swarm::{ConnectionId, DialError, ListenError, NetworkBehaviour, Swarm, SwarmEvent};
 use murre_core::id::PeerKey;
 use murre_core::{Addr, Input, PeerRef};
 use std::collections::{BTreeMap, VecDeque};
@@ -112,13 +112,13 @@ impl Task {
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Carrier(carried)) => self.on_carried(carried),
             SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
-                tracing::debug!(%error, "dial failed");
+                tracing::debug!(why = dial_error(&error), "dial failed");
                 self.on_dial_failed(connection_id);
             }
             // Closed before its stream was open; a link that was open is told by its own task.
             SwarmEvent::ConnectionClosed { connection_id, .. } => self.on_dial_failed(connection_id),
             SwarmEvent::IncomingConnectionError { error, .. } => {
-                tracing::debug!(%error, "inbound connection refused");
+                tracing::debug!(why = listen_error(&error), "inbound connection refused");
                 self.shared.counters.refused.fetch_add(1, Ordering::Relaxed);
             }
             SwarmEvent::NewListenAddr { listener_id, address } => {
@@ -206,7 +206,7 @@ impl Task {
         };
         let connection = opts.connection_id();
         if let Err(error) = self.swarm.dial(opts) {
-            tracing::debug!(%error, "dial refused");
+            tracing::debug!(why = dial_error(&error), "dial refused");
             self.fail(peer.key);
             return;
         }
@@ -239,6 +239,29 @@ impl Task {
         if !self.facts.contains(&fact) {
             self.facts.push_back(fact);
         }
+    }
+}
+
+/// What went wrong, without the addresses and names that the error itself would print into a log.
+fn dial_error(error: &DialError) -> &'static str {
+    match error {
+        DialError::LocalPeerId { .. } => "that is ourselves",
+        DialError::NoAddresses => "no address",
+        DialError::DialPeerConditionFalse(_) => "condition",
+        DialError::Aborted => "aborted",
+        DialError::WrongPeerId { .. } => "another key answered",
+        DialError::Denied { .. } => "too many connections",
+        DialError::Transport(_) => "no address answered",
+    }
+}
+
+/// The same for a connection that somebody else opened.
+fn listen_error(error: &ListenError) -> &'static str {
+    match error {
+        ListenError::Aborted => "aborted",
+        ListenError::WrongPeerId { .. } | ListenError::LocalPeerId { .. } => "wrong key",
+        ListenError::Denied { .. } => "too many connections",
+        ListenError::Transport(_) => "handshake failed",
     }
 }
 
