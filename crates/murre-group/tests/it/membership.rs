@@ -102,6 +102,26 @@ fn a_welcome_is_for_one_log_and_for_its_addressees() {
 }
 
 #[test]
+fn a_device_joins_only_as_itself() {
+    let (mut alice, mut bob, carol) = (Person::new(1), Person::new(2), Person::new(3));
+    let (_, package) = bob.turn(|e, tx, rng, id| e.key_package(tx, rng, id)).unwrap();
+    let made = alice.turn(|e, tx, rng, id| e.create(tx, rng, id, log(1), &[package])).unwrap();
+    let account = AccountKey::generate(&mut murre_core::Rng::from_seed([60; 32]));
+    let moved = DeviceCertBody::issue(&account, bob.device.id(), false);
+    let mut join = |device, cert| {
+        let id = Identity { device, cert };
+        let mut tx = murre_core::Turn::new(&bob.rows);
+        let result = bob.engine.join(&mut tx, &mut bob.rng, &id, log(1), made.state, &made.welcome);
+        (result.map(drop), tx.into_batch().is_empty())
+    };
+    assert_eq!(join(&carol.device, &carol.cert), (Err(JoinError::NotOwnLeaf), true));
+    assert_eq!(join(&bob.device, &moved), (Err(JoinError::NotOwnLeaf), true));
+    let identity = JoinError::Identity(LeafError::KeyMismatch);
+    assert_eq!(join(&bob.device, &carol.cert), (Err(identity), true));
+    assert_eq!(join(&bob.device, &bob.cert), (Ok(()), false));
+}
+
+#[test]
 fn a_certificate_must_be_this_devices() {
     let (mut alice, bob) = (Person::new(1), Person::new(2));
     let wrong =
