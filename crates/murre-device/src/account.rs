@@ -34,7 +34,12 @@ pub struct Initialized {
 ///
 /// # Errors
 /// [`TurnError::Bug`] if this store has an account already.
-pub fn init(now: Now, seed: [u8; 32], view: &dyn View, init: &Init<'_>) -> Result<(Batch, Initialized), TurnError> {
+pub fn init(
+    now: Now,
+    seed: [u8; 32],
+    view: &dyn View,
+    init: &Init<'_>,
+) -> Result<(Batch, Initialized), TurnError> {
     let _ = now;
     let mut rng = Rng::from_seed(seed);
     let mut tx = Turn::new(view);

@@ -211,6 +211,12 @@ pub enum CommandError {
     /// The request cannot be opened (made for keys this device no longer has).
     #[error("this request cannot be opened on this device")]
     RequestUnusable,
+    /// No network is known yet.
+    #[error("this home has not joined a network yet")]
+    NoNetwork,
+    /// Sending has stopped because the store was rolled back or copied.
+    #[error("this store is an old copy: sending in this chat has stopped so that no key is used twice")]
+    Halted,
     /// The machine had to be reopened from the store; nothing of this command was kept.
     #[error("the store failed, nothing was changed")]
     Environment,
@@ -248,6 +254,8 @@ impl CommandError {
             Self::TooLong { .. } => "make it shorter",
             Self::Blocked => "`murre contact list` shows who is blocked",
             Self::RequestUnusable => "ask the other side to send a new request",
+            Self::NoNetwork => "start with `murre up --bootstrap ADDRESS`, and see `murre doctor`",
+            Self::Halted => "restore from a backup as a new device",
             Self::Environment => "check the disk and try again",
             Self::Bug(_) => "please report this",
         }

@@ -167,7 +167,11 @@ impl Content {
 /// One line for a title or a list: control characters and direction overrides of a stranger's text become spaces.
 #[must_use]
 pub fn clean_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() || is_direction_override(c) { ' ' } else { c }).collect::<String>().trim().to_owned()
+    text.chars()
+        .map(|c| if c.is_control() || is_direction_override(c) { ' ' } else { c })
+        .collect::<String>()
+        .trim()
+        .to_owned()
 }
 
 const fn is_direction_override(c: char) -> bool {

@@ -184,7 +184,7 @@ impl Parts {
         match kind {
             0x01 => once(&mut self.secret, value.try_into().ok(), "secret"),
             0x02 => {
-                let key = value.try_into().ok().and_then(|b: [u8; 32]| BlindPublic::from_bytes(b).ok());
+                let key = value.try_into().ok().map(BlindPublic::from_bytes);
                 once(&mut self.owner, key, "owner key")
             }
             0x03 => once(&mut self.account, AccountId::from_slice(value), "account"),
@@ -265,7 +265,7 @@ impl FromStr for InviteLink {
                 data_encoding::BASE64URL_NOPAD.decode(body.as_bytes()).map_err(|_| LinkError::Encoding)?;
             return Self::from_bytes(&bytes);
         }
-        match text.strip_prefix(PREFIX.to_uppercase().as_str()) {
+        match text.strip_prefix(&*PREFIX.to_uppercase()) {
             Some(body) => Self::from_bytes(&base45_decode(body).ok_or(LinkError::Encoding)?),
             None => Err(LinkError::NotALink),
         }

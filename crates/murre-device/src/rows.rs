@@ -208,6 +208,8 @@ pub struct RouteRow {
     pub issued: u64,
     /// Spare tags they gave us for a later device of ours.
     pub spares: Vec<WriteGrant>,
+    /// Spare tags we gave them: pair secret and tag secret.
+    pub lent: Vec<(Bytes<32>, Bytes<32>)>,
     /// Whether we no longer read their tags.
     pub blocked: bool,
 }

@@ -1,0 +1,288 @@
+//! Doors of our own: one signed object per epoch, four slots, read until the link ends.
+
+use super::{Contacts, ContactsUp, Ctx, DOOR_WATCH, LOW, OBJECT_PUT, parse_link};
+use crate::account::Account;
+use crate::command::{Answer, CommandError};
+use crate::event::Notice;
+use crate::invite::InviteLink;
+use crate::limits::{MAX_INVITES, MAX_NAME, PERSONAL_SLOTS};
+use crate::rows::{self, InviteRow};
+use murre_core::codec;
+use murre_core::id::{Bytes, LinkSecretId};
+use murre_core::time::DAY;
+use murre_core::{CommandId, Direction, Label, PeerRef, Range, TurnError, View};
+use murre_crypto::{BlindKey, DeviceCert, RequestKey, RequestPublic, Secret, seal};
+use murre_mailbox::client::{PutKey, WatchKey};
+use murre_mailbox::{MailboxKind, ReaderKeys, TagPublic};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+/// Life of a personal link.
+const LINK_MS: u64 = 30 * DAY;
+/// Private parts are kept this long after a link ended, so that a stored request can always be opened.
+const KEEP_MS: u64 = 90 * DAY;
+/// Epochs a door is opened ahead.
+const AHEAD: u64 = 9;
+
+const DOOR_SEED: Label = Label::new("murre v1 door mailbox");
+const SLOT_SEED: Label = Label::new("murre v1 door slots");
+const OBJECT_KEY: Label = Label::new("murre v1 door object key");
+const OBJECT_NONCE: Label = Label::new("murre v1 door object nonce");
+const OBJECT_ID: Label = Label::new("murre v1 door object put key");
+
+/// What a door's object tells the holders of its link.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DoorPayload {
+    /// Version, 1.
+    pub v: u8,
+    /// The maker's device.
+    pub c: DeviceCert,
+    /// Requests are sealed to this.
+    pub r: RequestPublic,
+    /// MLS key packages, one per device.
+    pub k: Vec<ByteBuf>,
+    /// Tag key of the maker's device, so that the asker can certify it.
+    pub t: TagPublic,
+    /// Slots.
+    pub s: u8,
+}
+
+/// Largest door payload.
+pub const MAX_PAYLOAD: usize = 48 << 10;
+
+/// Mailbox keys every holder of a link derives.
+pub(super) fn door_keys(link: &InviteLink) -> ReaderKeys {
+    ReaderKeys::from_secret(MailboxKind::Door, &Secret::new(DOOR_SEED.hash(&[&link.secret])))
+        .with_owner_public(link.owner)
+}
+
+/// Secret of the slots: every holder of the link can write each of them, once.
+pub(super) fn slot_secret(link: &InviteLink) -> Secret<32> {
+    Secret::new(SLOT_SEED.hash(&[&link.secret]))
+}
+
+fn object_key(link: &InviteLink, epoch: u64) -> Secret<32> {
+    Secret::new(OBJECT_KEY.hash(&[&link.secret, &epoch.to_be_bytes()]))
+}
+
+/// Seals a payload for the holders of a link. Deterministic, so that every put of an epoch is identical; the nonce
+/// depends on the plaintext, so that no nonce is used for two of them.
+fn seal_payload(link: &InviteLink, epoch: u64, plain: &[u8]) -> Vec<u8> {
+    let key = object_key(link, epoch);
+    let mut nonce = [0; 24];
+    OBJECT_NONCE.fill(&[key.expose(), plain], &mut nonce);
+    let mut out = nonce.to_vec();
+    out.extend_from_slice(&seal::seal(&key, &nonce, link.id().as_bytes(), plain));
+    out
+}
+
+pub(super) fn open_payload(link: &InviteLink, epoch: u64, sealed: &[u8]) -> Option<DoorPayload> {
+    let (nonce, sealed) = sealed.split_first_chunk::<24>()?;
+    let plain = seal::open(&object_key(link, epoch), nonce, link.id().as_bytes(), sealed).ok()?;
+    let payload: DoorPayload = codec::decode(&plain, MAX_PAYLOAD).ok()?;
+    let account = payload.c.clone().verify().ok()?.a;
+    (payload.v == 1 && account == link.account && !payload.k.is_empty() && payload.k.len() <= 16)
+        .then_some(payload)
+}
+
+fn watch_of(link: LinkSecretId) -> WatchKey {
+    let [a, b, c, d, e, f, g, h, ..] = *link.as_bytes();
+    WatchKey(DOOR_WATCH | (u64::from_be_bytes([a, b, c, d, e, f, g, h]) & LOW))
+}
+
+fn object_put(link: LinkSecretId, epoch: u64) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = OBJECT_ID.hash(&[link.as_bytes(), &epoch.to_be_bytes()]);
+    OBJECT_PUT | (u64::from_be_bytes([a, b, c, d, e, f, g, h]) & LOW)
+}
+
+impl Contacts {
+    /// Makes a personal link around a fresh key package.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn invite(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        id: CommandId,
+        name: Option<String>,
+        hints: Vec<PeerRef>,
+        package: (Bytes<32>, Vec<u8>),
+    ) -> Result<(), TurnError> {
+        let open = self.invites(cx.tx)?;
+        let alive = open.iter().filter(|(_, link, row)| !row.withdrawn && link.expires > cx.now.wall).count();
+        let refused = match (self.network, &name) {
+            (None, _) => Some(CommandError::NoNetwork),
+            (_, Some(n)) if n.len() > MAX_NAME => {
+                Some(CommandError::TooLong { what: "name", len: n.len(), limit: MAX_NAME })
+            }
+            _ if alive >= MAX_INVITES => Some(CommandError::TooManyInvites { limit: MAX_INVITES }),
+            _ => None,
+        };
+        let (Some(network), None) = (self.network, &refused) else {
+            cx.up(ContactsUp::Answer(id, Err(refused.unwrap_or(CommandError::NoNetwork))));
+            return Ok(());
+        };
+        let owner = BlindKey::generate(cx.rng);
+        let request = RequestKey::generate(cx.rng);
+        let expires = cx.now.wall.plus(LINK_MS);
+        let link = InviteLink {
+            secret: cx.rng.bytes(),
+            owner: owner.public(),
+            account: me.id(),
+            network,
+            expires,
+            name,
+            hints,
+        };
+        let (package_ref, package) = package;
+        let from = door_keys(&link).address().epoch_at(cx.now.wall, &self.params);
+        let row = InviteRow {
+            link: ByteBuf::from(link.to_bytes()),
+            owner: Bytes(*owner.secret().expose()),
+            request: Bytes(*request.secret().expose()),
+            package: ByteBuf::from(package),
+            package_ref,
+            from,
+            stored: Vec::new(),
+            withdrawn: false,
+        };
+        rows::put(cx.tx, rows::INVITES, link.id().as_bytes(), &row);
+        self.open_door(cx, me, &link, &row)?;
+        cx.up(ContactsUp::Answer(id, Ok(Answer::Invite { link, expires })));
+        Ok(())
+    }
+
+    /// No longer reads a door of ours.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn withdraw(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        id: CommandId,
+        link: &InviteLink,
+    ) -> Result<(), TurnError> {
+        let key = link.id();
+        let result = match rows::get::<InviteRow>(cx.tx, rows::INVITES, key.as_bytes())? {
+            None => Err(CommandError::UnknownInvite),
+            Some(mut row) => {
+                row.withdrawn = true;
+                rows::put(cx.tx, rows::INVITES, key.as_bytes(), &row);
+                cx.up(ContactsUp::Unwatch(watch_of(key)));
+                for (put, _) in self.objects.iter().filter(|(_, (l, _))| *l == key) {
+                    cx.up(ContactsUp::Cancel(PutKey(*put)));
+                }
+                Ok(Answer::Done)
+            }
+        };
+        cx.up(ContactsUp::Answer(id, result));
+        Ok(())
+    }
+
+    /// Which link a door watch reads.
+    #[must_use]
+    pub fn door(&self, watch: WatchKey) -> Option<LinkSecretId> {
+        self.doors.get(&watch.0).copied()
+    }
+
+    pub(super) fn invites(
+        &self,
+        view: &dyn View,
+    ) -> Result<Vec<(LinkSecretId, InviteLink, InviteRow)>, TurnError> {
+        // Links that ended are kept for a while, so there are more rows than open links.
+        view.scan(rows::INVITES, &Range::all(), Direction::Forward, 1_024)?
+            .iter()
+            .map(|(_, value)| {
+                let row: InviteRow = rows::decode(rows::INVITES, value)?;
+                let link = parse_link(&row.link)?;
+                Ok((link.id(), link, row))
+            })
+            .collect()
+    }
+
+    /// Watches a door and stores what it lacks: the current epoch first, then up to nine ahead.
+    fn open_door(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        link: &InviteLink,
+        row: &InviteRow,
+    ) -> Result<(), TurnError> {
+        let keys = door_keys(link);
+        let watch = watch_of(link.id());
+        if self.doors.insert(watch.0, link.id()).is_none() {
+            cx.up(ContactsUp::Watch(watch, Box::new(door_keys(link))));
+        }
+        let address = keys.address();
+        let now = address.epoch_at(cx.now.wall, &self.params);
+        let last = address.epoch_at(link.expires, &self.params).min(now + AHEAD);
+        for epoch in now..=last {
+            let put = object_put(link.id(), epoch);
+            if row.stored.contains(&epoch) || self.objects.insert(put, (link.id(), epoch)).is_some() {
+                continue;
+            }
+            if let Some(object) = self.sign_object(me, link, row, epoch) {
+                cx.up(ContactsUp::PutObject(PutKey(put), object));
+            }
+        }
+        Ok(())
+    }
+
+    fn sign_object(&self, me: &Account, link: &InviteLink, row: &InviteRow, epoch: u64) -> Option<Vec<u8>> {
+        let owner = BlindKey::from_scalar_bytes(&Secret::new(row.owner.0))?;
+        let keys = door_keys(link).with_owner(owner);
+        let reader = keys.at(epoch).ok()?;
+        let payload = DoorPayload {
+            v: 1,
+            c: me.cert().clone(),
+            r: RequestKey::from_secret(&Secret::new(row.request.0)).public(),
+            k: vec![row.package.clone()],
+            t: me.tag().public(),
+            s: PERSONAL_SLOTS,
+        };
+        let (_, end) = keys.address().epoch_span(epoch, &self.params);
+        let sealed = seal_payload(link, epoch, &codec::encode(&payload));
+        // The object outlives its epoch, so that a holder who comes at its edge still reads it.
+        let expiry = end.hour() + 24;
+        let object = reader.object(&slot_secret(link), u16::from(PERSONAL_SLOTS), expiry, sealed).ok()?;
+        Some(object.wire())
+    }
+
+    /// Custodians signed for an object.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub(super) fn object_stored(&mut self, cx: &mut Ctx<'_, '_>, put: PutKey) -> Result<(), TurnError> {
+        let Some((link, epoch)) = self.objects.get(&put.0).copied() else { return Ok(()) };
+        let Some(mut row) = rows::get::<InviteRow>(cx.tx, rows::INVITES, link.as_bytes())? else {
+            return Ok(());
+        };
+        if !row.stored.contains(&epoch) {
+            row.stored.push(epoch);
+            let first = row.stored.len() == 1;
+            rows::put(cx.tx, rows::INVITES, link.as_bytes(), &row);
+            if first {
+                cx.up(ContactsUp::Notice(Notice::InvitePublished { link }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the doors of live links for epochs to come, and forgets what ended long ago.
+    pub(super) fn keep_doors(&mut self, cx: &mut Ctx<'_, '_>, me: &Account) -> Result<(), TurnError> {
+        for (id, link, row) in self.invites(cx.tx)? {
+            if cx.now.wall > link.expires.plus(KEEP_MS) {
+                cx.tx.erase(rows::INVITES, id.as_bytes());
+                self.doors.remove(&watch_of(id).0);
+            } else if !row.withdrawn && link.expires > cx.now.wall {
+                self.open_door(cx, me, &link, &row)?;
+            } else if !row.withdrawn && self.doors.insert(watch_of(id).0, id).is_none() {
+                // Ended, but a request stored before the end may still lie there.
+                cx.up(ContactsUp::Watch(watch_of(id), Box::new(door_keys(&link))));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,528 @@
+//! Requests, out and in.
+
+use super::doors::{door_keys, open_payload, slot_secret};
+use super::{Contacts, ContactsUp, Ctx, answer, by_account, get, parse_link, request_put, save};
+use crate::account::Account;
+use crate::command::{CommandError, ContactState};
+use crate::content::clean_line;
+use crate::conversations::Founded;
+use crate::delivery::Grants;
+use crate::event::{DoorProblem, Notice};
+use crate::invite::InviteLink;
+use crate::limits::{MAX_CONTACTS, MAX_HELLO, MAX_INCOMING, MAX_REQUEST};
+use crate::rows::{self, ContactRow, InviteRow, RequestRow};
+use murre_core::codec;
+use murre_core::id::{AccountId, Bytes, StateId};
+use murre_core::params::delivery::{BOX_TTL_HOURS, REPOST_MS, REPOST_UNTIL_MS};
+use murre_core::time::DAY;
+use murre_core::{CommandId, Label, TurnError, Wall};
+use murre_crypto::{DeviceCert, RequestKey, Secret, hpke_open, hpke_seal};
+use murre_mailbox::client::{GetKey, PutKey, WatchKey};
+use murre_mailbox::{
+    SignedObject, TagPublic, VerifiedBox, VerifiedObject, WriteGrant, Writer, door_slot, slot_grant, tag_at,
+};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+const REQUEST_INFO: Label = Label::new("murre v1 request");
+/// The drop is read this long after the last post.
+const DROP_MS: u64 = REPOST_UNTIL_MS + 30 * DAY;
+
+/// What a request says, opened.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestBody {
+    /// Version, 1.
+    pub v: u8,
+    /// The asker's device.
+    pub c: DeviceCert,
+    /// Signed create operation of the conversation.
+    pub o: ByteBuf,
+    /// State of its group keys.
+    pub s: StateId,
+    /// MLS Welcome.
+    pub w: ByteBuf,
+    /// Wire secret.
+    pub x: Bytes<32>,
+    /// Secret of the drop.
+    pub d: Bytes<32>,
+    /// The asker's account mailbox, certified for the maker's device.
+    pub g: WriteGrant,
+    /// Spare tags.
+    pub p: Vec<WriteGrant>,
+    /// The asker's tag key.
+    pub t: TagPublic,
+    /// The asker's name.
+    pub n: String,
+    /// Hello.
+    pub h: String,
+}
+
+impl Contacts {
+    /// Asks the maker of a link to talk.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn add(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        id: CommandId,
+        link: &InviteLink,
+        hello: &str,
+    ) -> Result<(), TurnError> {
+        let known = by_account(cx.tx, link.account)?;
+        if let Some(refused) = self.refuse_add(cx, me, link, hello, known.as_ref())? {
+            cx.up(ContactsUp::Answer(id, Err(refused)));
+            return Ok(());
+        }
+        match known {
+            // They asked us already: this counts as the acceptance.
+            Some((no, row)) if row.state == ContactState::Incoming => self.join(cx, no, Some(id)),
+            Some((_, row)) => {
+                let answer = answer(cx.tx, &row)?;
+                cx.up(ContactsUp::Answer(id, Ok(answer)));
+                Ok(())
+            }
+            None => {
+                let name = link.name.clone().unwrap_or_default();
+                let (no, row) = self.meet(cx, link.account, &name, ContactState::Requested, hello)?;
+                let request = RequestRow::Out {
+                    link: ByteBuf::from(link.to_bytes()),
+                    sealed: None,
+                    placed: None,
+                    taken: Vec::new(),
+                    posted: Wall(0),
+                    stored: false,
+                };
+                rows::put(cx.tx, rows::REQUESTS, &no.to_be_bytes(), &request);
+                let (drop, until) = (Bytes(cx.rng.bytes()), cx.now.wall.plus(DROP_MS));
+                cx.up(ContactsUp::Begin { contact: no, account: row.account, drop, until, command: id });
+                let state = row.state;
+                cx.up(ContactsUp::Notice(Notice::Contact { account: row.account, state }));
+                cx.up(ContactsUp::GetObject(GetKey(u64::from(no)), Box::new(door_keys(link).address())));
+                Ok(())
+            }
+        }
+    }
+
+    fn refuse_add(
+        &self,
+        cx: &Ctx<'_, '_>,
+        me: &Account,
+        link: &InviteLink,
+        hello: &str,
+        known: Option<&(u32, ContactRow)>,
+    ) -> Result<Option<CommandError>, TurnError> {
+        if link.account == me.id() {
+            return Ok(Some(CommandError::OwnLink));
+        }
+        if hello.len() > MAX_HELLO {
+            return Ok(Some(CommandError::TooLong { what: "hello", len: hello.len(), limit: MAX_HELLO }));
+        }
+        if self.network.is_some_and(|n| n != link.network) {
+            return Ok(Some(CommandError::OtherNetwork));
+        }
+        Ok(match known {
+            Some((_, row)) if row.state == ContactState::Blocked => Some(CommandError::Blocked),
+            Some(_) => None,
+            None if link.expires <= cx.now.wall => Some(CommandError::LinkExpired),
+            None if super::all(cx.tx)?.len() >= MAX_CONTACTS => {
+                Some(CommandError::TooManyContacts { limit: MAX_CONTACTS })
+            }
+            None => None,
+        })
+    }
+
+    /// The conversation of a new contact exists: tell whoever asked.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn begun(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        no: u32,
+        chat: u32,
+        command: Option<CommandId>,
+    ) -> Result<(), TurnError> {
+        let Some(mut row) = get(cx.tx, no)? else { return Ok(()) };
+        row.chat = Some(chat);
+        save(cx, no, &row);
+        if let Some(id) = command {
+            let answer = answer(cx.tx, &row)?;
+            cx.up(ContactsUp::Answer(id, Ok(answer)));
+        }
+        Ok(())
+    }
+
+    /// A door was looked for.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn object(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        no: u32,
+        object: Option<&VerifiedObject>,
+    ) -> Result<(), TurnError> {
+        let (Some(contact), Some(RequestRow::Out { link, sealed, .. })) =
+            (get(cx.tx, no)?, rows::get(cx.tx, rows::REQUESTS, &no.to_be_bytes())?)
+        else {
+            return Ok(());
+        };
+        let link = parse_link(&link)?;
+        let problem = match object.map(|o| (o, open_payload(&link, o.e, &o.p))) {
+            None => DoorProblem::NotFound,
+            Some((_, None)) => DoorProblem::Invalid,
+            Some((object, Some(_))) if sealed.is_some() => return self.post(cx, no, object),
+            Some((object, Some(payload))) => {
+                let chat = match contact.chat {
+                    Some(chat) => crate::conversations::chat(cx.tx, chat)?,
+                    None => None,
+                };
+                let own = chat.and_then(|c| c.logs.iter().find(|l| l.state.is_none()).map(|l| l.id));
+                let Some(log) = own else { return Ok(()) };
+                rows::put(cx.tx, rows::META, &door_key(no), &ByteBuf::from(object.wire()));
+                let packages = payload.k.into_iter().map(ByteBuf::into_vec).collect();
+                cx.up(ContactsUp::Found { contact: no, log, packages, tag: payload.t });
+                return Ok(());
+            }
+        };
+        cx.up(ContactsUp::Notice(Notice::DoorProblem { account: contact.account, why: problem }));
+        self.sweep = self.sweep.min(cx.now.mono.plus(murre_core::time::MINUTE));
+        Ok(())
+    }
+
+    /// A door's key packages are not usable.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn invalid_door(&mut self, cx: &mut Ctx<'_, '_>, no: u32) -> Result<(), TurnError> {
+        cx.tx.delete(rows::META, &door_key(no));
+        if let Some(contact) = get(cx.tx, no)? {
+            let why = DoorProblem::Invalid;
+            cx.up(ContactsUp::Notice(Notice::DoorProblem { account: contact.account, why }));
+        }
+        Ok(())
+    }
+
+    /// The group is founded: seal the request and place it in a slot.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn founded(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        no: u32,
+        founded: Founded,
+        grants: Grants,
+        drop: Bytes<32>,
+    ) -> Result<(), TurnError> {
+        let key = no.to_be_bytes();
+        let (Some(contact), Some(RequestRow::Out { link, .. }), Some(object)) = (
+            get(cx.tx, no)?,
+            rows::get(cx.tx, rows::REQUESTS, &key)?,
+            rows::get::<ByteBuf>(cx.tx, rows::META, &door_key(no))?,
+        ) else {
+            return Ok(());
+        };
+        cx.tx.delete(rows::META, &door_key(no));
+        let parsed = parse_link(&link)?;
+        let damaged = || TurnError::Damaged { space: rows::META.name };
+        let object = SignedObject::parse(&object).map_err(|_| damaged())?;
+        let object = object.verify(&self.params).map_err(|_| damaged())?;
+        let payload = open_payload(&parsed, object.e, &object.p).ok_or_else(damaged)?;
+        let body = RequestBody {
+            v: 1,
+            c: me.cert().clone(),
+            o: ByteBuf::from(founded.op),
+            s: founded.state,
+            w: ByteBuf::from(founded.welcome),
+            x: Bytes(founded.wire),
+            d: drop,
+            g: grants.grant,
+            p: grants.spares,
+            t: me.tag().public(),
+            n: me.name().to_owned(),
+            h: contact.hello,
+        };
+        let info = REQUEST_INFO.hash(&[parsed.id().as_bytes()]);
+        let sealed = hpke_seal(&payload.r, &info, &[], &codec::encode(&body), cx.rng)
+            .map_err(|_| murre_core::Bug::new("a checked request key does not seal"))?;
+        let row = RequestRow::Out {
+            link,
+            sealed: Some(ByteBuf::from(sealed)),
+            placed: None,
+            taken: Vec::new(),
+            posted: Wall(0),
+            stored: false,
+        };
+        rows::put(cx.tx, rows::REQUESTS, &key, &row);
+        self.post(cx, no, &object)
+    }
+
+    /// Places the sealed request in a slot: the same box again within an epoch, a new one in the next.
+    fn post(&mut self, cx: &mut Ctx<'_, '_>, no: u32, object: &VerifiedObject) -> Result<(), TurnError> {
+        let key = no.to_be_bytes();
+        let Some(RequestRow::Out { link, sealed: Some(sealed), placed, mut taken, stored, .. }) =
+            rows::get(cx.tx, rows::REQUESTS, &key)?
+        else {
+            return Ok(());
+        };
+        let parsed = parse_link(&link)?;
+        let same = placed.as_ref().is_some_and(|(e, s, _)| *e == object.e && !taken.contains(s));
+        if !same && placed.as_ref().is_none_or(|(e, _, _)| *e != object.e) {
+            taken.clear();
+        }
+        let placed = match placed.filter(|_| same) {
+            Some(placed) => Some(placed),
+            None => {
+                let free: Vec<u8> =
+                    (0..object.slots.len().min(64) as u8).filter(|s| !taken.contains(s)).collect();
+                let pick = free.get(cx.rng.below(free.len() as u64) as usize).copied();
+                let expiry = cx.now.wall.hour() + BOX_TTL_HOURS;
+                pick.and_then(|s| {
+                    slot_box(&parsed, object, s, expiry, &sealed).map(|b| (object.e, s, ByteBuf::from(b)))
+                })
+            }
+        };
+        match &placed {
+            Some((_, _, bytes)) => cx.up(ContactsUp::Put(request_put(no), bytes.to_vec())),
+            None => {
+                if let Some(contact) = get(cx.tx, no)? {
+                    let why = DoorProblem::Full;
+                    cx.up(ContactsUp::Notice(Notice::DoorProblem { account: contact.account, why }));
+                }
+            }
+        }
+        let posted = cx.now.wall;
+        let stored = stored && same;
+        let row = RequestRow::Out { link, sealed: Some(sealed), placed, taken, posted, stored };
+        rows::put(cx.tx, rows::REQUESTS, &key, &row);
+        Ok(())
+    }
+
+    /// Custodians signed for a request or an object.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn signed(&mut self, cx: &mut Ctx<'_, '_>, put: PutKey, solid: bool) -> Result<(), TurnError> {
+        if !solid {
+            return Ok(());
+        }
+        if put.0 >> 62 == 3 {
+            return self.object_stored(cx, put);
+        }
+        let key = (put.0 as u32).to_be_bytes();
+        if let Some(RequestRow::Out { link, sealed, placed, taken, posted, stored: false }) =
+            rows::get(cx.tx, rows::REQUESTS, &key)?
+        {
+            let row = RequestRow::Out { link, sealed, placed, taken, posted, stored: true };
+            rows::put(cx.tx, rows::REQUESTS, &key, &row);
+        }
+        Ok(())
+    }
+
+    /// The slot holds somebody else's request: take another.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn slot_taken(&mut self, cx: &mut Ctx<'_, '_>, put: PutKey) -> Result<(), TurnError> {
+        let no = put.0 as u32;
+        let key = no.to_be_bytes();
+        if put.0 >> 62 != 2 {
+            return Ok(());
+        }
+        cx.up(ContactsUp::Cancel(put));
+        if let Some(RequestRow::Out { link, sealed, placed, mut taken, .. }) =
+            rows::get(cx.tx, rows::REQUESTS, &key)?
+        {
+            taken.extend(placed.as_ref().map(|(_, slot, _)| *slot));
+            let parsed = parse_link(&link)?;
+            let row = RequestRow::Out { link, sealed, placed, taken, posted: Wall(0), stored: false };
+            rows::put(cx.tx, rows::REQUESTS, &key, &row);
+            cx.up(ContactsUp::GetObject(GetKey(u64::from(no)), Box::new(door_keys(&parsed).address())));
+        }
+        Ok(())
+    }
+
+    /// Posts requests again: at start if not yet stored, later every five days, up to ninety.
+    pub(super) fn repost(&mut self, cx: &mut Ctx<'_, '_>) -> Result<(), TurnError> {
+        for (no, contact) in super::all(cx.tx)? {
+            if contact.state != ContactState::Requested || cx.now.wall.since(contact.since) > REPOST_UNTIL_MS
+            {
+                continue;
+            }
+            let Some(RequestRow::Out { link, posted, stored, .. }) =
+                rows::get(cx.tx, rows::REQUESTS, &no.to_be_bytes())?
+            else {
+                continue;
+            };
+            if !stored || cx.now.wall.since(posted) >= REPOST_MS {
+                let link = parse_link(&link)?;
+                cx.up(ContactsUp::GetObject(GetKey(u64::from(no)), Box::new(door_keys(&link).address())));
+            }
+        }
+        Ok(())
+    }
+
+    /// Boxes of a door of ours: requests.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails. What is not a request is let go.
+    pub fn door_boxes(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        watch: WatchKey,
+        boxes: &[VerifiedBox],
+    ) -> Result<(), TurnError> {
+        let Some(link) = self.door(watch) else { return Ok(()) };
+        let Some(row) = rows::get::<InviteRow>(cx.tx, rows::INVITES, link.as_bytes())? else { return Ok(()) };
+        let parsed = parse_link(&row.link)?;
+        let mut taken = Vec::new();
+        for sealed in boxes {
+            let full = self.incoming(cx)? >= MAX_INCOMING;
+            match open_request(&parsed, &row, sealed) {
+                // Left where it is until some are answered.
+                Some(_) if full => continue,
+                Some(request) => self.incoming_request(cx, me, request)?,
+                None => {}
+            }
+            taken.push(sealed.id());
+        }
+        cx.up(ContactsUp::Taken(watch, taken));
+        Ok(())
+    }
+
+    fn incoming(&self, cx: &Ctx<'_, '_>) -> Result<usize, TurnError> {
+        Ok(super::all(cx.tx)?.iter().filter(|(_, c)| c.state == ContactState::Incoming).count())
+    }
+
+    fn incoming_request(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        request: RequestBody,
+    ) -> Result<(), TurnError> {
+        let Some((_, account)) = crate::conversations::check_create(&request.o, &request.c, me.id()) else {
+            return Ok(());
+        };
+        let store = |cx: &mut Ctx<'_, '_>, no: u32, request: &RequestBody| {
+            let row = RequestRow::In { request: ByteBuf::from(codec::encode(request)) };
+            rows::put(cx.tx, rows::REQUESTS, &no.to_be_bytes(), &row);
+        };
+        match by_account(cx.tx, account)? {
+            None => {
+                let mut hello = clean_line(&request.h);
+                crate::account::truncate(&mut hello, MAX_HELLO);
+                let (no, row) = self.meet(cx, account, &request.n, ContactState::Incoming, &hello)?;
+                store(cx, no, &request);
+                let state = row.state;
+                cx.up(ContactsUp::Notice(Notice::Contact { account, state }));
+            }
+            Some((no, row)) => match row.state {
+                ContactState::Incoming => store(cx, no, &request),
+                ContactState::Blocked => {}
+                // Both asked, or they ask with a further conversation: it counts as agreed.
+                ContactState::Requested | ContactState::Accepted => {
+                    cx.up(ContactsUp::Join { contact: no, request: Box::new(request), command: None });
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// Accepts an incoming request.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn accept(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        id: CommandId,
+        account: AccountId,
+    ) -> Result<(), TurnError> {
+        match by_account(cx.tx, account)? {
+            None => cx.up(ContactsUp::Answer(id, Err(CommandError::UnknownContact))),
+            Some((no, row)) => match row.state {
+                ContactState::Incoming => return self.join(cx, no, Some(id)),
+                ContactState::Accepted => {
+                    let answer = answer(cx.tx, &row)?;
+                    cx.up(ContactsUp::Answer(id, Ok(answer)));
+                }
+                ContactState::Requested => cx.up(ContactsUp::Answer(id, Err(CommandError::NotIncoming))),
+                ContactState::Blocked => cx.up(ContactsUp::Answer(id, Err(CommandError::Blocked))),
+            },
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, cx: &mut Ctx<'_, '_>, no: u32, command: Option<CommandId>) -> Result<(), TurnError> {
+        if let Some(RequestRow::In { request }) = rows::get(cx.tx, rows::REQUESTS, &no.to_be_bytes())? {
+            let request = codec::decode(&request, MAX_REQUEST)
+                .map_err(|_| TurnError::Damaged { space: rows::REQUESTS.name })?;
+            cx.up(ContactsUp::Join { contact: no, request: Box::new(request), command });
+        }
+        Ok(())
+    }
+
+    /// The conversation a request offered was joined, or could not be.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn joined(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        no: u32,
+        name: &str,
+        chat: Option<u32>,
+        command: Option<CommandId>,
+    ) -> Result<(), TurnError> {
+        let Some(chat) = chat else {
+            if let Some(id) = command {
+                cx.up(ContactsUp::Answer(id, Err(CommandError::RequestUnusable)));
+            }
+            return Ok(());
+        };
+        // A request of ours that is still on its way goes on: the other side may write into its log.
+        let own = rows::get::<RequestRow>(cx.tx, rows::REQUESTS, &no.to_be_bytes())?;
+        self.agreed(cx, no, name)?;
+        if let Some(RequestRow::Out { stored: false, .. }) = &own {
+            rows::put(cx.tx, rows::REQUESTS, &no.to_be_bytes(), &own);
+        }
+        self.begun(cx, no, chat, command)
+    }
+}
+
+/// Where the object that a founding waits for is kept within its turn.
+fn door_key(contact: u32) -> Vec<u8> {
+    [b"door.".as_slice(), &contact.to_be_bytes()].concat()
+}
+
+fn slot_box(
+    link: &InviteLink,
+    object: &VerifiedObject,
+    index: u8,
+    expiry: u32,
+    sealed: &[u8],
+) -> Option<Vec<u8>> {
+    let to = door_keys(link).address();
+    let grant = slot_grant(&to, &slot_secret(link), u16::from(index), object)?;
+    let writer = Writer::new(&grant, None).ok()?;
+    Some(writer.seal_box(object.e, 0, expiry, sealed).ok()?.wire().to_vec())
+}
+
+fn open_request(link: &InviteLink, row: &InviteRow, sealed: &VerifiedBox) -> Option<RequestBody> {
+    let keys = door_keys(link);
+    let pair = (0..crate::limits::PERSONAL_SLOTS).find_map(|i| {
+        let (pair, tag) = door_slot(&slot_secret(link), u16::from(i));
+        (tag_at(&pair, &tag.public(), sealed.epoch()).ok()? == sealed.tag()).then_some(pair)
+    })?;
+    let outer = keys.open_box(&pair, sealed.epoch(), sealed).ok()?;
+    let info = REQUEST_INFO.hash(&[link.id().as_bytes()]);
+    let plain = hpke_open(&RequestKey::from_secret(&Secret::new(row.request.0)), &info, &[], &outer).ok()?;
+    let body: RequestBody = codec::decode(&plain, MAX_REQUEST).ok()?;
+    (body.v == 1 && body.h.len() <= MAX_HELLO && body.p.len() <= 4).then_some(body)
+}

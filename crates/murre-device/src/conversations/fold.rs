@@ -1,0 +1,166 @@
+//! What contents do: messages into the timeline, everything else to whom it concerns.
+
+use super::receive::shown_id;
+use super::{ConvUp, Conversations, Ctx};
+use crate::account::Account;
+use crate::content::{Content, Fold, Handover, Presence, Receipt, Renewal, Want, kind};
+use crate::event::Notice;
+use crate::limits::MAX_WANT;
+use crate::rows::{self, AuthorRow, ChatRow, LogRef, MessageRow};
+use murre_core::{Direction, Range, Turn, TurnError, View};
+use murre_log::{Position, message_id};
+use serde_bytes::ByteBuf;
+
+/// Rows re-keyed in one pass when a second log takes over.
+const DEMOTE_PAGE: usize = 10_000;
+
+/// Where an entry of log `at` stands: 0 the second log up to the fold, 1 the written log, 2 strays of the second.
+pub(super) fn part_of(row: &ChatRow, at: usize, position: &Position) -> u8 {
+    // spec: K-9
+    if at == 0 {
+        return 1;
+    }
+    let stray = |l: &murre_log::Link| l.is_of(&position.by) && position.seq > l.s;
+    if !row.fold.is_empty() && row.fold.iter().any(stray) { 2 } else { 0 }
+}
+
+/// Moves a chat's timeline behind a log that was joined later but is written from now on.
+pub(super) fn demote_timeline(tx: &mut Turn<'_>, chat: u32) -> Result<(), TurnError> {
+    let mut prefix = chat.to_be_bytes().to_vec();
+    prefix.push(1);
+    for (key, value) in tx.scan(rows::TIMELINE, &Range::prefix(&prefix), Direction::Forward, DEMOTE_PAGE)? {
+        tx.delete(rows::TIMELINE, &key);
+        let mut moved = key;
+        if let Some(part) = moved.get_mut(4) {
+            *part = 0;
+        }
+        tx.put(rows::TIMELINE, &moved, value);
+    }
+    Ok(())
+}
+
+impl Conversations {
+    pub(super) fn fold(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        no: u32,
+        row: &mut ChatRow,
+        log: &LogRef,
+        position: &Position,
+        author: &AuthorRow,
+        contents: Vec<(Vec<u8>, Option<Content>)>,
+        c: &[u8; 32],
+    ) -> Result<(), TurnError> {
+        let at = row.logs.iter().position(|l| l.no == log.no).unwrap_or(0);
+        for (index, (bytes, content)) in contents.into_iter().enumerate() {
+            let index = index as u16;
+            let t = content.as_ref().map(|c| (c.t, c.v));
+            match (t, content) {
+                (Some((kind::BINDING, 1)), _) => {}
+                (Some((kind::FOLD, 1)), Some(content)) => {
+                    if let Some(fold) = content.body::<Fold>(kind::FOLD) {
+                        merge_fold(row, fold);
+                    }
+                }
+                (Some((kind::HANDOVER, 1)), Some(content)) => {
+                    if let Some(handover) = content.body::<Handover>(kind::HANDOVER) {
+                        cx.up(ConvUp::Handover(row.contact, Box::new(handover)));
+                    }
+                }
+                (Some((kind::RENEWAL, 1)), Some(content)) => {
+                    if let Some(renewal) = content.body::<Renewal>(kind::RENEWAL) {
+                        cx.up(ConvUp::Renewal(row.contact, renewal));
+                    }
+                }
+                (Some((kind::RECEIPT, 1)), Some(content)) => {
+                    if let Some(receipt) = content.body::<Receipt>(kind::RECEIPT) {
+                        self.take_receipt(cx, no, row, author, &receipt)?;
+                    }
+                }
+                // Texts, and whatever a newer version says: kept, shown, counted.
+                _ => self.add_message(cx, me, no, row, log, at, position, author, index, bytes, c)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn add_message(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        no: u32,
+        row: &mut ChatRow,
+        log: &LogRef,
+        at: usize,
+        position: &Position,
+        author: &AuthorRow,
+        index: u16,
+        bytes: Vec<u8>,
+        c: &[u8; 32],
+    ) -> Result<(), TurnError> {
+        let id = message_id(log.id, c, index);
+        let number = rows::next(cx.tx, "messages")?;
+        let message = MessageRow {
+            id,
+            chat: no,
+            from: author.account,
+            own: author.account == me.id(),
+            log: log.no,
+            by: position.by,
+            seq: Some(position.seq),
+            content: ByteBuf::from(bytes),
+        };
+        rows::put(cx.tx, rows::MESSAGES, &number.to_be_bytes(), &message);
+        let part = part_of(row, at, position);
+        let key = rows::timeline_key(no, part, position.time, &position.by, position.seq, index);
+        cx.tx.put(rows::TIMELINE, &key, number.to_be_bytes().to_vec());
+        row.last = Some(number);
+        row.unread += 1;
+        self.index_soon(cx.now.mono);
+        cx.up(ConvUp::Notice(Notice::MessageArrived { chat: shown_id(row, log), message: id }));
+        Ok(())
+    }
+
+    pub(super) fn fold_signal(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        no: u32,
+        row: &mut ChatRow,
+        log: &LogRef,
+        author: &AuthorRow,
+        content: &Content,
+    ) -> Result<(), TurnError> {
+        let _ = me;
+        if let Some(receipt) = content.body::<Receipt>(kind::RECEIPT) {
+            return self.take_receipt(cx, no, row, author, &receipt);
+        }
+        if let Some(presence) = content.body::<Presence>(kind::PRESENCE) {
+            // A presence read from a mailbox may be old: its label decides, generously.
+            if cx.now.wall.since(content.w) <= murre_core::params::delivery::PRESENCE_MS {
+                cx.up(ConvUp::Presence(row.contact, presence));
+            }
+        }
+        if let Some(want) = content.body::<Want>(kind::WANT) {
+            for link in want.l.iter().take(MAX_WANT) {
+                if let Some(packet) = self.packet_of(cx, log, link)? {
+                    let ttl = murre_core::params::delivery::BOX_TTL_HOURS;
+                    cx.up(ConvUp::Signal { contact: row.contact, packet, ttl, mailbox: true });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Later folds only extend: per author the higher number counts.
+fn merge_fold(row: &mut ChatRow, fold: Fold) {
+    for link in fold.h.into_iter().take(16) {
+        match row.fold.iter_mut().find(|l| l.a == link.a) {
+            Some(known) if known.s < link.s => *known = link,
+            Some(_) => {}
+            None => row.fold.push(link),
+        }
+    }
+}

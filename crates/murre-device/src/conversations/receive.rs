@@ -1,0 +1,263 @@
+//! From packets to contents: every packet takes this way, whatever carried it.
+
+use super::{ConvUp, Conversations, Ctx, chat, save, wire};
+use crate::account::Account;
+use crate::content::{BINDING_BY_AUTHOR, BINDING_BY_DEVICE, Binding, Content, kind};
+use crate::event::{Notice, Warning};
+use crate::limits::MAX_PACKETS;
+use crate::rows::{self, AuthorRow, ChatRow, LogRef};
+use murre_core::TurnError;
+use murre_core::id::{AccountId, AuthorId, DeviceId};
+use murre_group::OpenError as GroupError;
+use murre_log::{Accept, Entry, Link, LogNo, Pack, Packet, Position, Signal, VerifiedEntry};
+
+impl Conversations {
+    /// Takes the packets of one box, frame or bundle from a contact.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails. Bad packets are dropped, never an error.
+    pub fn receive(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        contact: u32,
+        packets: &[impl AsRef<[u8]>],
+    ) -> Result<(), TurnError> {
+        let Some((no, mut row)) = super::all_chats(cx.tx)?.into_iter().find(|(_, c)| c.contact == contact)
+        else {
+            return Ok(());
+        };
+        let mut entries: Vec<(LogRef, Entry)> = Vec::new();
+        let mut signals: Vec<(LogRef, Signal)> = Vec::new();
+        for packet in packets.iter().take(MAX_PACKETS) {
+            for log in &row.logs {
+                match Packet::open(&wire(log), packet.as_ref()) {
+                    Ok(Packet::Entry(entry)) => entries.push((log.clone(), entry)),
+                    Ok(Packet::Signal(signal)) => signals.push((log.clone(), signal)),
+                    Err(_) => continue,
+                }
+                break;
+            }
+        }
+        let (logs, entries): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
+        for (log, entry) in logs.iter().zip(Entry::verify_all(entries, cx.rng)) {
+            if let Ok(entry) = entry {
+                self.accept(cx, me, no, &mut row, log, entry)?;
+            }
+        }
+        for (log, signal) in signals {
+            self.take_signal(cx, me, no, &mut row, &log, signal)?;
+        }
+        save(cx.tx, no, &row);
+        Ok(())
+    }
+
+    fn accept(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        no: u32,
+        row: &mut ChatRow,
+        log: &LogRef,
+        entry: VerifiedEntry,
+    ) -> Result<(), TurnError> {
+        let header = entry.header();
+        if header.log != log.id {
+            return Ok(());
+        }
+        if header.by == log.by {
+            return self.own_entry(cx, row, log, &entry);
+        }
+        match self.logs.accept(cx.tx, LogNo(log.no), entry).map_err(|e| super::fatal(&e))? {
+            Accept::Accepted(positions) => self.open_all(cx, me, no, row, log, &positions)?,
+            // The other side does not know that we have it: say so again.
+            Accept::Duplicate => self.owe(cx, no),
+            Accept::Pending { .. } => {
+                self.note_gap(cx.now.mono, no);
+                cx.up(ConvUp::Careful(row.contact));
+            }
+            Accept::Equivocation { accepted, .. } => {
+                self.open_all(cx, me, no, row, log, &accepted)?;
+                cx.up(ConvUp::Notice(Notice::Warning {
+                    chat: shown_id(row, log),
+                    what: Warning::Equivocation,
+                }));
+            }
+            Accept::Refused(_) => {}
+        }
+        Ok(())
+    }
+
+    fn open_all(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        no: u32,
+        row: &mut ChatRow,
+        log: &LogRef,
+        positions: &[Position],
+    ) -> Result<(), TurnError> {
+        for position in positions {
+            self.open_entry(cx, me, no, row, log, position)?;
+        }
+        cx.up(ConvUp::Heard(row.contact));
+        self.owe(cx, no);
+        self.check_gap(cx, no, row)
+    }
+
+    /// An entry under our own key comes back: known, or proof that this store was rolled back or copied.
+    fn own_entry(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        row: &mut ChatRow,
+        log: &LogRef,
+        entry: &VerifiedEntry,
+    ) -> Result<(), TurnError> {
+        // spec: D-12
+        let seq = entry.header().seq;
+        let known = self.logs.entry(cx.tx, LogNo(log.no), log.by, seq).map_err(|e| super::fatal(&e))?;
+        if known.is_none_or(|k| k.id() != entry.id()) && !row.halted {
+            row.halted = true;
+            cx.up(ConvUp::Notice(Notice::Warning { chat: shown_id(row, log), what: Warning::RolledBack }));
+        }
+        Ok(())
+    }
+
+    /// Opens an accepted entry and folds what it says.
+    fn open_entry(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        no: u32,
+        row: &mut ChatRow,
+        log: &LogRef,
+        position: &Position,
+    ) -> Result<(), TurnError> {
+        let Some(entry) = self
+            .logs
+            .entry_at(cx.tx, LogNo(log.no), &Link::new(&position.by, position.seq, position.id))
+            .map_err(|e| super::fatal(&e))?
+        else {
+            return Err(murre_core::Bug::new("an accepted entry is not stored").into());
+        };
+        let header = entry.header();
+        let opened = match self.groups.open(cx.tx, log.id, header.state, entry.body()) {
+            Ok(opened) => opened,
+            Err(e @ (GroupError::Rows(_) | GroupError::Bug(_))) => return Err(super::fatal(&e)),
+            Err(_) => return self.unreadable(cx, row, log, position),
+        };
+        let pack = Pack::decode(&opened.plaintext).ok().filter(|p| p.check(header).is_ok());
+        let Some(pack) = pack.filter(|_| opened.aad == header.c) else {
+            return self.unreadable(cx, row, log, position);
+        };
+        let contents: Vec<(Vec<u8>, Option<Content>)> = pack
+            .items()
+            .iter()
+            .map(|item| (item.content.to_vec(), Content::decode(&item.content).ok()))
+            .collect();
+        if position.seq == 0 {
+            let first = contents.first().and_then(|(_, c)| c.as_ref());
+            let binding = first.and_then(|c| c.body::<Binding>(kind::BINDING));
+            // spec: L-14 — nothing of an author counts before its binding does.
+            let who = binding.and_then(|b| check_binding(&b, log, &position.by));
+            if let Some((account, device)) = who.filter(|(a, _)| *a == row.with || *a == me.id()) {
+                let key = author_key(log.no, &position.by);
+                rows::put(cx.tx, rows::AUTHORS, &key, &AuthorRow { account, device });
+            }
+        }
+        let author: Option<AuthorRow> = rows::get(cx.tx, rows::AUTHORS, &author_key(log.no, &position.by))?;
+        match author.filter(|a| a.device == opened.device && a.account == opened.account) {
+            Some(author) => self.fold(cx, me, no, row, log, position, &author, contents, &header.c),
+            None => self.unreadable(cx, row, log, position),
+        }
+    }
+
+    /// Keeps the place of an entry that cannot be opened: it is counted as not delivered, and shown as missing.
+    fn unreadable(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        row: &ChatRow,
+        log: &LogRef,
+        position: &Position,
+    ) -> Result<(), TurnError> {
+        let key = author_key(log.no, &position.by);
+        let broken = [key.as_slice(), b"broken"].concat();
+        if rows::get::<u32>(cx.tx, rows::AUTHORS, &broken)?.is_none() {
+            rows::put(cx.tx, rows::AUTHORS, &broken, &position.seq);
+        }
+        cx.up(ConvUp::Notice(Notice::Warning { chat: shown_id(row, log), what: Warning::Unreadable }));
+        Ok(())
+    }
+
+    fn take_signal(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        no: u32,
+        row: &mut ChatRow,
+        log: &LogRef,
+        signal: Signal,
+    ) -> Result<(), TurnError> {
+        let Ok(signal) = signal.verify() else { return Ok(()) };
+        let header = signal.header();
+        if header.log != log.id || header.by == log.by {
+            return Ok(());
+        }
+        let author: Option<AuthorRow> = rows::get(cx.tx, rows::AUTHORS, &author_key(log.no, &header.by))?;
+        let Some(author) = author else { return Ok(()) };
+        let opened = match self.groups.open(cx.tx, log.id, header.state, signal.body()) {
+            Ok(opened) => opened,
+            Err(e @ (GroupError::Rows(_) | GroupError::Bug(_))) => return Err(super::fatal(&e)),
+            Err(_) => return Ok(()),
+        };
+        if opened.device != author.device || opened.aad != log.id.as_bytes() {
+            return Ok(());
+        }
+        let Ok(pack) = Pack::decode(&opened.plaintext) else { return Ok(()) };
+        cx.up(ConvUp::Heard(row.contact));
+        for item in pack.items() {
+            if let Ok(content) = Content::decode(&item.content) {
+                self.fold_signal(cx, me, no, row, log, &author, &content)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The packet of an entry we hold, for someone who misses it.
+    pub(super) fn packet_of(
+        &self,
+        cx: &Ctx<'_, '_>,
+        log: &LogRef,
+        link: &Link,
+    ) -> Result<Option<Vec<u8>>, TurnError> {
+        let entry = self.logs.entry_at(cx.tx, LogNo(log.no), link).map_err(|e| super::fatal(&e))?;
+        Ok(entry.map(|e| Packet::Entry(e.to_entry()).seal(&wire(log), cx.now.wall.week())))
+    }
+
+    pub(super) fn reload(&self, cx: &Ctx<'_, '_>, no: u32) -> Result<Option<ChatRow>, TurnError> {
+        chat(cx.tx, no)
+    }
+}
+
+/// The id under which a chat is shown: its written log's.
+pub(super) fn shown_id(row: &ChatRow, log: &LogRef) -> murre_core::id::LogId {
+    row.logs.first().map_or(log.id, |l| l.id)
+}
+
+pub(super) fn author_key(log: u32, by: &AuthorId) -> Vec<u8> {
+    let mut key = log.to_be_bytes().to_vec();
+    key.extend_from_slice(by.as_bytes());
+    key
+}
+
+/// Both signatures and the certificate of a binding.
+fn check_binding(binding: &Binding, log: &LogRef, by: &AuthorId) -> Option<(AccountId, DeviceId)> {
+    let cert = binding.c.clone().verify().ok()?;
+    let mut by_device = log.id.as_bytes().to_vec();
+    by_device.extend_from_slice(by.as_bytes());
+    let mut by_author = log.id.as_bytes().to_vec();
+    by_author.extend_from_slice(cert.d.as_bytes());
+    murre_crypto::verify(cert.d.as_bytes(), BINDING_BY_DEVICE, &by_device, &binding.d).ok()?;
+    murre_crypto::verify(by.as_bytes(), BINDING_BY_AUTHOR, &by_author, &binding.a).ok()?;
+    Some((cert.a, cert.d))
+}

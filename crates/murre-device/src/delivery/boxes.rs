@@ -1,0 +1,144 @@
+//! Packets into boxes and out of them.
+
+use super::{Ctx, Delivery, DeliveryUp, PairAt, Parcel, drop_keys, drop_pair, watched_drop};
+use crate::account::Account;
+use crate::limits::MAX_PACKETS;
+use crate::rows::RouteRow;
+use murre_core::codec;
+use murre_core::id::Bytes;
+use murre_core::{TurnError, View, Wall};
+use murre_mailbox::client::WatchKey;
+use murre_mailbox::{PairSecret, ReaderKeys, VerifiedBox, WriteGrant, Writer, tag_at};
+use serde_bytes::ByteBuf;
+
+/// Whom a box is for and how long it lives.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target {
+    pub contact: u32,
+    pub expiry: u32,
+}
+
+impl Delivery {
+    /// Seals packets into a box for the contact's account mailbox, or for a drop while only that is known.
+    ///
+    /// The index is consumed with this turn: no index is ever used for two different boxes.
+    pub(super) fn seal_box(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        to: Target,
+        packets: &[ByteBuf],
+    ) -> Result<Option<(u64, Vec<u8>)>, TurnError> {
+        let Some(mut route) = Self::route(cx.tx, to.contact)? else { return Ok(None) };
+        let plain = codec::encode(&Parcel { v: 1, p: packets.to_vec() });
+        let Some((writer, epoch, index)) = self.writer(me, &mut route, cx.now.wall) else { return Ok(None) };
+        let Ok(sealed) = writer.seal_box(epoch, index, to.expiry, &plain) else { return Ok(None) };
+        Self::save_route(cx, to.contact, &route);
+        Ok(Some((epoch, sealed.wire().to_vec())))
+    }
+
+    /// The writer to use now: the account mailbox once it is known to be read, the newest drop before.
+    fn writer(&self, me: &Account, route: &mut RouteRow, now: Wall) -> Option<(Writer, u64, u64)> {
+        if route.blocked {
+            return None;
+        }
+        let drop = route.drops.iter().rev().find(|(_, until)| *until > now).map(|(secret, _)| *secret);
+        let use_grant = route.settled || drop.is_none();
+        if let Some(grant) = route.grant.clone().filter(|_| use_grant) {
+            let epoch = grant.to.epoch_at(now, &self.params);
+            let writer = Writer::new(&grant, Some(me.tag())).ok()?;
+            if writer.has_epoch(epoch) {
+                let index = route.index;
+                route.index += 1;
+                return Some((writer, epoch, index));
+            }
+        }
+        let secret = drop?;
+        let keys = drop_keys(&secret);
+        let epoch = keys.address().epoch_at(now, &self.params);
+        let pair = drop_pair(&secret, me.id());
+        let certs = keys.renew(&pair, &me.tag().public(), epoch, 1).ok()?;
+        let grant = WriteGrant { to: keys.address(), p: Bytes(*pair.expose()), t: None, certs };
+        let index = route.drop_index;
+        route.drop_index += 1;
+        Some((Writer::new(&grant, Some(me.tag())).ok()?, epoch, index))
+    }
+
+    /// Whether an epoch of the mailbox we would write to still takes puts.
+    pub(super) fn takes_puts(&self, view: &dyn View, contact: u32, epoch: u64, now: Wall) -> bool {
+        let Ok(Some(route)) = Self::route(view, contact) else { return false };
+        let account = route.grant.as_ref().is_some_and(|g| g.to.takes_puts(epoch, now, &self.params));
+        let drops =
+            route.drops.iter().any(|(s, _)| drop_keys(s).address().takes_puts(epoch, now, &self.params));
+        account || drops
+    }
+
+    /// Takes boxes from a mailbox we read: opens them by their tag, hands their packets up, and lets them go.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails. A box that does not open is let go as well: it can never open.
+    pub fn boxes(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        watch: WatchKey,
+        boxes: &[VerifiedBox],
+    ) -> Result<(), TurnError> {
+        let mut taken = Vec::with_capacity(boxes.len());
+        for sealed in boxes {
+            taken.push(sealed.id());
+            let opened = match watched_drop(watch) {
+                Some((contact, which)) => self.open_drop_box(cx, contact, which, sealed)?,
+                None => self.open_account_box(cx, me, sealed)?,
+            };
+            let Some((contact, plain)) = opened else { continue };
+            let Ok(parcel) = codec::decode::<Parcel>(&plain, plain.len()) else { continue };
+            if parcel.v == 1 {
+                let packets = parcel.p.into_iter().take(MAX_PACKETS).map(ByteBuf::into_vec).collect();
+                cx.up(DeliveryUp::Packets(contact, packets));
+            }
+        }
+        if watch == super::ACCOUNT_WATCH {
+            // One device: what it has taken no other device of ours needs.
+            cx.up(DeliveryUp::Tombstone(watch, taken.clone()));
+        }
+        cx.up(DeliveryUp::Taken(watch, taken));
+        Ok(())
+    }
+
+    fn open_account_box(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        sealed: &VerifiedBox,
+    ) -> Result<Option<(u32, Vec<u8>)>, TurnError> {
+        let Some((contact, at)) = self.whose(cx.tx, sealed.epoch(), &sealed.tag())? else { return Ok(None) };
+        let Some(route) = Self::route(cx.tx, contact)? else { return Ok(None) };
+        let pair = match at {
+            PairAt::Contact => route.pair,
+            PairAt::Lent(i) => route.lent.get(i).map(|(p, _)| *p),
+        };
+        let keys = me.mailbox()?;
+        Ok(pair.and_then(|p| open(&keys, &PairSecret::from_bytes(p.0), sealed)).map(|plain| (contact, plain)))
+    }
+
+    fn open_drop_box(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        contact: u32,
+        which: usize,
+        sealed: &VerifiedBox,
+    ) -> Result<Option<(u32, Vec<u8>)>, TurnError> {
+        let Some(route) = Self::route(cx.tx, contact)?.filter(|r| !r.blocked) else { return Ok(None) };
+        let (Some((secret, _)), Some(tag)) = (route.drops.get(which), &route.tag) else { return Ok(None) };
+        let pair = drop_pair(secret, route.account);
+        if tag_at(&pair, tag, sealed.epoch()).ok() != Some(sealed.tag()) {
+            return Ok(None);
+        }
+        Ok(open(&drop_keys(secret), &pair, sealed).map(|plain| (contact, plain)))
+    }
+}
+
+fn open(keys: &ReaderKeys, pair: &PairSecret, sealed: &VerifiedBox) -> Option<Vec<u8>> {
+    keys.open_box(pair, sealed.epoch(), sealed).ok()
+}

@@ -1,0 +1,175 @@
+//! One outbox, one state machine: what must reach a contact, by which carrier, until it is receipted.
+//!
+//! ```text
+//!   Outgoing --> row (durable) --+-- live link up: over it, 10 s for a receipt --+--> receipt: row gone
+//!                                |                                               |
+//!                                +-- else ------------------> box (bytes final before the first put)
+//!                                                               | w signatures: stored
+//!                                                               | 5 days before expiry: new box
+//!                                                               | 180 days: failed
+//! ```
+//!
+//! The row holds the wire-sealed packet; [`rows::BOXES`] holds a box's final bytes under the same key before the
+//! first Transmit, so a retry and a restart send identical bytes. The row lives until a device of the recipient
+//! has receipted it: a custodian's word never ends it.
+//!
+//! What this does NOT do: read what it carries, know custodians (its sibling, the mailbox client, does), or hold a
+//! link (its sibling presence does).
+
+mod boxes;
+mod outbox;
+mod parcels;
+mod routes;
+
+pub use routes::Grants;
+
+use crate::event::Notice;
+use crate::rows;
+use murre_core::id::{AccountId, BoxId, Bytes};
+use murre_core::{Cx, Label, Mono, NetworkParams, TurnError, View};
+use murre_crypto::{EpochPublic, Secret};
+use murre_mailbox::client::{PutKey, WatchKey};
+use murre_mailbox::{CertRun, MailboxKind, PairSecret, ReaderKeys};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use std::collections::BTreeMap;
+
+/// What delivery tells its parent.
+#[derive(Debug)]
+pub enum DeliveryUp {
+    /// Put these final bytes, until stored or cancelled.
+    Put(PutKey, Vec<u8>),
+    /// No longer needed.
+    Cancel(PutKey),
+    /// Read this mailbox.
+    Watch(WatchKey, Box<ReaderKeys>),
+    /// Stop reading it.
+    Unwatch(WatchKey),
+    /// What these boxes held is durable with this turn.
+    Taken(WatchKey, Vec<BoxId>),
+    /// These boxes are not needed by any device of ours.
+    Tombstone(WatchKey, Vec<BoxId>),
+    /// Packets of a contact.
+    Packets(u32, Vec<Vec<u8>>),
+    /// Hand this to the live link, if one is up.
+    Live(u32, Vec<u8>),
+    /// Send a contact fresh certificates.
+    Renew(u32, CertRun),
+    /// Something to tell the user.
+    Notice(Notice),
+}
+
+type Ctx<'a, 'v> = Cx<'a, 'v, DeliveryUp>;
+
+/// The watch of the account mailbox.
+pub const ACCOUNT_WATCH: WatchKey = WatchKey(0);
+const DROP_WATCH: u64 = 1 << 62;
+const PARCEL_PUT: u64 = 1 << 62;
+
+/// Which of a contact's drops a watch is.
+fn drop_watch(contact: u32, which: usize) -> WatchKey {
+    WatchKey(DROP_WATCH | (u64::from(contact) << 8) | which as u64)
+}
+
+fn watched_drop(watch: WatchKey) -> Option<(u32, usize)> {
+    (watch.0 >> 62 == 1).then_some(((watch.0 >> 8) as u32, (watch.0 & 0xff) as usize))
+}
+
+/// Whether a put is a parcel's, and which.
+fn parcel_of(put: PutKey) -> Option<u64> {
+    (put.0 >> 62 == 1).then_some(put.0 & !PARCEL_PUT)
+}
+
+/// What a box holds.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parcel {
+    /// Version, 1.
+    v: u8,
+    /// Wire-sealed packets.
+    p: Vec<ByteBuf>,
+}
+
+const DROP_SEED: Label = Label::new("murre v1 drop mailbox");
+const DROP_PAIR: Label = Label::new("murre v1 drop pair secret");
+
+/// The drop both sides of a request can read and certify themselves for.
+fn drop_keys(secret: &Bytes<32>) -> ReaderKeys {
+    ReaderKeys::from_secret(MailboxKind::Drop, &Secret::new(DROP_SEED.hash(&[&secret.0])))
+}
+
+/// The pair secret of one writer in a drop.
+fn drop_pair(secret: &Bytes<32>, writer: AccountId) -> PairSecret {
+    PairSecret::from_bytes(DROP_PAIR.hash(&[&secret.0, writer.as_bytes()]))
+}
+
+/// One entry on its way.
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    /// When a live send must have been receipted; none once a box is on its way.
+    live_until: Option<Mono>,
+}
+
+/// Delivery of one device.
+#[derive(Debug)]
+pub struct Delivery {
+    params: NetworkParams,
+    flights: BTreeMap<u64, Flight>,
+    parcels: BTreeMap<u64, u32>,
+    tags: BTreeMap<(u64, EpochPublic), (u32, PairAt)>,
+    tagged: BTreeMap<u64, ()>,
+    sweep: Option<(Mono, u64)>,
+}
+
+/// Which pair secret opens boxes under a tag.
+#[derive(Clone, Copy, Debug)]
+enum PairAt {
+    Contact,
+    Lent(usize),
+}
+
+impl Delivery {
+    /// Opens over stored rows. Everything unreceipted is looked at again at once.
+    ///
+    /// # Errors
+    /// [`TurnError`] for a failed read or a damaged row.
+    pub fn open(now: Mono, view: &dyn View, params: NetworkParams) -> Result<Self, TurnError> {
+        let _ = view;
+        Ok(Self {
+            params,
+            flights: BTreeMap::new(),
+            parcels: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            tagged: BTreeMap::new(),
+            sweep: Some((now, 0)),
+        })
+    }
+
+    /// Sets the agreed numbers once a network is adopted.
+    pub fn set_params(&mut self, params: NetworkParams) {
+        self.params = params;
+        self.tags.clear();
+        self.tagged.clear();
+    }
+
+    /// Entries in the air.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// The next moment something is due.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Mono> {
+        let live = self.flights.values().filter_map(|f| f.live_until).min();
+        [live, self.sweep.map(|(at, _)| at)].into_iter().flatten().min()
+    }
+
+    pub(super) fn route(view: &dyn View, contact: u32) -> Result<Option<rows::RouteRow>, TurnError> {
+        rows::get(view, rows::ROUTES, &contact.to_be_bytes())
+    }
+
+    pub(super) fn save_route(cx: &mut Ctx<'_, '_>, contact: u32, row: &rows::RouteRow) {
+        rows::put(cx.tx, rows::ROUTES, &contact.to_be_bytes(), row);
+    }
+}

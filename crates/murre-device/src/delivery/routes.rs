@@ -1,0 +1,302 @@
+//! How contacts reach us and we reach them: grants, drops, renewals.
+
+use super::{Ctx, Delivery, DeliveryUp, PairAt, drop_keys, drop_watch};
+use crate::account::Account;
+use crate::limits::MAX_CONTACTS;
+use crate::rows::{self, RouteRow};
+use murre_core::id::{AccountId, Bytes};
+use murre_core::{Direction, Range, TurnError, View, Wall};
+use murre_crypto::EpochPublic;
+use murre_mailbox::{CertRun, PairSecret, TagPublic, WriteGrant, tag_at};
+
+/// Spare tags given to each contact for a later device of theirs.
+const SPARES: usize = 2;
+/// A drop is read this long after its request was accepted: re-posts may follow for 90 days, boxes live 30.
+const DROP_READ_MS: u64 = 120 * murre_core::time::DAY;
+
+/// What a contact is given so that it can write to us.
+#[derive(Debug)]
+pub struct Grants {
+    /// For the device that asked or answered.
+    pub grant: WriteGrant,
+    /// For a later one.
+    pub spares: Vec<WriteGrant>,
+}
+
+impl Delivery {
+    /// Begins a route to a contact.
+    pub fn add_route(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        contact: u32,
+        account: AccountId,
+    ) -> Result<(), TurnError> {
+        if Self::route(cx.tx, contact)?.is_none() {
+            let row = RouteRow {
+                account,
+                grant: None,
+                // Indexes start at a random place: their value says nothing about how much was written.
+                index: u64::from_be_bytes(cx.rng.bytes()) >> 1,
+                settled: false,
+                drops: Vec::new(),
+                drop_index: u64::from_be_bytes(cx.rng.bytes()) >> 1,
+                tag: None,
+                pair: None,
+                issued: 0,
+                spares: Vec::new(),
+                lent: Vec::new(),
+                blocked: false,
+            };
+            Self::save_route(cx, contact, &row);
+        }
+        Ok(())
+    }
+
+    /// Reads and, if nothing better is known, writes the drop of a request.
+    pub fn add_drop(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        contact: u32,
+        secret: Bytes<32>,
+        until: Wall,
+    ) -> Result<(), TurnError> {
+        let Some(mut row) = Self::route(cx.tx, contact)? else { return Ok(()) };
+        if !row.drops.iter().any(|(s, _)| *s == secret) && row.drops.len() < 2 {
+            cx.up(DeliveryUp::Watch(drop_watch(contact, row.drops.len()), Box::new(drop_keys(&secret))));
+            row.drops.push((secret, until));
+            Self::save_route(cx, contact, &row);
+        }
+        Ok(())
+    }
+
+    /// Learns the contact's tag key, so that its boxes can be told apart.
+    pub fn set_tag(&mut self, cx: &mut Ctx<'_, '_>, contact: u32, tag: TagPublic) -> Result<(), TurnError> {
+        if let Some(mut row) = Self::route(cx.tx, contact)? {
+            row.tag = Some(tag);
+            Self::save_route(cx, contact, &row);
+            self.forget_tags();
+        }
+        Ok(())
+    }
+
+    /// Takes the contact's grant. `settled` if it came in answer to us, so that its mailbox surely is read.
+    pub fn set_grant(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        contact: u32,
+        grants: Grants,
+        settled: bool,
+    ) -> Result<(), TurnError> {
+        if let Some(mut row) = Self::route(cx.tx, contact)? {
+            row.grant = Some(grants.grant);
+            row.spares = grants.spares.into_iter().take(SPARES).collect();
+            row.settled |= settled;
+            Self::save_route(cx, contact, &row);
+            self.sweep_now(cx.now.mono);
+        }
+        Ok(())
+    }
+
+    /// The contact wrote: it reads what we send.
+    pub fn heard(&mut self, cx: &mut Ctx<'_, '_>, contact: u32) -> Result<(), TurnError> {
+        if let Some(mut row) = Self::route(cx.tx, contact)?.filter(|r| !r.settled && r.grant.is_some()) {
+            row.settled = true;
+            Self::save_route(cx, contact, &row);
+        }
+        Ok(())
+    }
+
+    /// Appends certificates to the grant we hold.
+    pub fn renewed(&mut self, cx: &mut Ctx<'_, '_>, contact: u32, run: CertRun) -> Result<(), TurnError> {
+        let Some(mut row) = Self::route(cx.tx, contact)? else { return Ok(()) };
+        if let Some(grant) = &mut row.grant {
+            grant.certs = run;
+            Self::save_route(cx, contact, &row);
+            self.sweep_now(cx.now.mono);
+        }
+        Ok(())
+    }
+
+    /// Certifies a contact's tag, and two spare ones, for our account mailbox.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn issue(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        contact: u32,
+        tag: TagPublic,
+    ) -> Result<Grants, TurnError> {
+        let keys = me.mailbox()?;
+        let from = keys.address().epoch_at(cx.now.wall, &self.params);
+        let count = self.params.tag_epochs;
+        let unusable = |_| TurnError::Damaged { space: rows::META.name };
+        let grant = keys.grant(cx.rng, &tag, from, count).map_err(unusable)?;
+        let mut spares = Vec::new();
+        let mut lent = Vec::new();
+        for _ in 0..SPARES {
+            let spare = keys.spare(cx.rng, from, count).map_err(unusable)?;
+            if let Some(secret) = spare.t {
+                lent.push((spare.p, secret));
+            }
+            spares.push(spare);
+        }
+        if let Some(mut row) = Self::route(cx.tx, contact)? {
+            row.tag = Some(tag);
+            row.pair = Some(grant.p);
+            row.issued = from + u64::from(count);
+            row.lent = lent;
+            Self::save_route(cx, contact, &row);
+            self.forget_tags();
+        }
+        Ok(Grants { grant, spares })
+    }
+
+    /// Stops reading a contact: its tags are dropped on reading, its drops are no longer watched.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn block(&mut self, cx: &mut Ctx<'_, '_>, contact: u32) -> Result<(), TurnError> {
+        let Some(mut row) = Self::route(cx.tx, contact)? else { return Ok(()) };
+        row.blocked = true;
+        for which in 0..row.drops.len() {
+            cx.up(DeliveryUp::Unwatch(drop_watch(contact, which)));
+        }
+        row.drops.clear();
+        Self::save_route(cx, contact, &row);
+        self.forget_tags();
+        Ok(())
+    }
+
+    /// Watches the account mailbox and every drop that still may receive something.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn watch_all(&mut self, cx: &mut Ctx<'_, '_>, me: &Account) -> Result<(), TurnError> {
+        cx.up(DeliveryUp::Watch(super::ACCOUNT_WATCH, Box::new(me.mailbox()?)));
+        for (contact, row) in routes(cx.tx)? {
+            for (which, (secret, until)) in row.drops.iter().enumerate() {
+                if *until > cx.now.wall && !row.blocked {
+                    cx.up(DeliveryUp::Watch(drop_watch(contact, which), Box::new(drop_keys(secret))));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Issues more certificates to contacts that run low, and stops watching drops that are over.
+    pub(super) fn maintain(&mut self, cx: &mut Ctx<'_, '_>, me: &Account) -> Result<(), TurnError> {
+        let keys = me.mailbox()?;
+        let epoch = keys.address().epoch_at(cx.now.wall, &self.params);
+        for (contact, mut row) in routes(cx.tx)? {
+            for (which, (_, until)) in row.drops.iter().enumerate() {
+                if *until <= cx.now.wall {
+                    cx.up(DeliveryUp::Unwatch(drop_watch(contact, which)));
+                }
+            }
+            let low = row.issued < epoch + u64::from(self.params.tag_renew_below);
+            if let (Some(pair), Some(tag), true) = (row.pair, row.tag, low && row.settled && !row.blocked) {
+                let pair = PairSecret::from_bytes(pair.0);
+                if let Ok(run) = keys.renew(&pair, &tag, epoch, self.params.tag_epochs) {
+                    row.issued = epoch + u64::from(self.params.tag_epochs);
+                    Self::save_route(cx, contact, &row);
+                    cx.up(DeliveryUp::Renew(contact, run));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn forget_tags(&mut self) {
+        self.tags.clear();
+        self.tagged.clear();
+    }
+
+    /// Whose tag this is in our account mailbox, computed once per epoch for all contacts.
+    pub(super) fn whose(
+        &mut self,
+        view: &dyn View,
+        epoch: u64,
+        tag: &EpochPublic,
+    ) -> Result<Option<(u32, PairAt)>, TurnError> {
+        if self.tagged.insert(epoch, ()).is_none() {
+            for (contact, row) in routes(view)? {
+                if row.blocked {
+                    continue;
+                }
+                if let (Some(pair), Some(key)) = (row.pair, &row.tag) {
+                    let pair = PairSecret::from_bytes(pair.0);
+                    if let Ok(at) = tag_at(&pair, key, epoch) {
+                        self.tags.insert((epoch, at), (contact, PairAt::Contact));
+                    }
+                }
+                for (i, (pair, secret)) in row.lent.iter().enumerate() {
+                    let Some(key) = lent_tag(secret) else { continue };
+                    if let Ok(at) = tag_at(&PairSecret::from_bytes(pair.0), &key, epoch) {
+                        self.tags.insert((epoch, at), (contact, PairAt::Lent(i)));
+                    }
+                }
+            }
+        }
+        Ok(self.tags.get(&(epoch, *tag)).copied())
+    }
+}
+
+fn lent_tag(secret: &Bytes<32>) -> Option<TagPublic> {
+    murre_mailbox::TagKey::from_secret_bytes(&murre_crypto::Secret::new(secret.0)).map(|k| k.public())
+}
+
+/// All routes.
+pub(super) fn routes(view: &dyn View) -> Result<Vec<(u32, RouteRow)>, TurnError> {
+    view.scan(rows::ROUTES, &Range::all(), Direction::Forward, MAX_CONTACTS)?
+        .iter()
+        .map(|(key, value)| {
+            let no =
+                crate::conversations::u32_key(key).ok_or(TurnError::Damaged { space: rows::ROUTES.name })?;
+            Ok((no, rows::decode(rows::ROUTES, value)?))
+        })
+        .collect()
+}
+
+impl Delivery {
+    /// Everything a request tells of its sender's mailboxes.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn accept_route(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        contact: u32,
+        request: &crate::contacts::RequestBody,
+    ) -> Result<(), TurnError> {
+        let Ok(cert) = request.c.clone().verify() else { return Ok(()) };
+        self.add_route(cx, contact, cert.a)?;
+        self.add_drop(cx, contact, request.d, cx.now.wall.plus(DROP_READ_MS))?;
+        let grants = Grants { grant: request.g.clone(), spares: request.p.clone() };
+        self.set_grant(cx, contact, grants, false)
+    }
+
+    /// Secret of the drop we opened for a contact.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn own_drop(&self, view: &dyn View, contact: u32) -> Result<Option<Bytes<32>>, TurnError> {
+        Ok(Self::route(view, contact)?.and_then(|r| r.drops.first().map(|(secret, _)| *secret)))
+    }
+
+    /// The watches in which a contact's boxes may lie.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn watches(
+        &self,
+        view: &dyn View,
+        contact: u32,
+    ) -> Result<Vec<murre_mailbox::client::WatchKey>, TurnError> {
+        let drops = Self::route(view, contact)?.map_or(0, |r| r.drops.len());
+        let mut out = vec![super::ACCOUNT_WATCH];
+        out.extend((0..drops).map(|which| drop_watch(contact, which)));
+        Ok(out)
+    }
+}

@@ -1,0 +1,366 @@
+//! Live links to contacts: who may reach us directly, who is there now.
+//!
+//! A device tells each accepted contact, sealed, where it listens for the next hour. Whoever reads that dials and
+//! both prove that they hold the conversation's wire secret, bound to both transport keys and two nonces:
+//!
+//! ```text
+//!  dialer                                             acceptor
+//!    | -- Hello { n, MAC(key, "dial",   dk, ak, n) } --> |     dk, ak: transport keys of this very link
+//!    | <-- Ack  { n2, MAC(key, "accept", dk, ak, n, n2)} |
+//!    | -- Done  { MAC(key, "done", dk, ak, n, n2) } ---> |
+//!    | <============= Packets { .. } =================> |
+//! ```
+//!
+//! The acceptor says nothing before it has recognised the dialer, so a stranger learns only that something
+//! listens. The transport keys are throw-away: a replayed Hello names other keys and fails
+//! (`spec/07-delivery.md`, D-14, D-15). What goes over the link is wire-sealed, exactly as in a box.
+
+use crate::content::Presence as Where;
+use crate::limits::{MAX_CONTACTS, MAX_PACKETS, MAX_STRANGER_LINKS, PROVE_MS};
+use murre_core::codec;
+use murre_core::id::{Bytes, PeerKey};
+use murre_core::link::{MAX_ADDR, MAX_ADDRS, MAX_FRAME};
+use murre_core::params::delivery::PRESENCE_MS;
+use murre_core::{Addr, Class, Cx, Dest, Label, LinkId, LinkUp, Mono, PeerRef, Transmit};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use std::collections::{BTreeMap, VecDeque};
+use subtle_eq::equal;
+
+const MAC: Label = Label::new("murre v1 live link proof");
+/// First byte of every frame between devices; mailbox frames begin with 0x01.
+pub const FRAME_KIND: u8 = 0x02;
+/// Packets of one frame, bytes together.
+const FRAME_BYTES: usize = 512 << 10;
+/// Announced again after this part of its life.
+const RENEW_MS: u64 = PRESENCE_MS * 3 / 4;
+
+/// What presence tells its parent.
+#[derive(Debug)]
+pub enum PresenceUp {
+    /// Send this.
+    Transmit(Transmit),
+    /// A live link to a contact is proven.
+    Live(u32),
+    /// Packets of a contact.
+    Packets(u32, Vec<Vec<u8>>),
+    /// Tell this contact where we are.
+    Announce(u32, Where),
+}
+
+type Ctx<'a, 'v> = Cx<'a, 'v, PresenceUp>;
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Frame {
+    #[serde(rename = "h")]
+    Hello { n: Bytes<16>, m: Bytes<32> },
+    #[serde(rename = "a")]
+    Ack { n: Bytes<16>, m: Bytes<32> },
+    #[serde(rename = "d")]
+    Done { m: Bytes<32> },
+    #[serde(rename = "p")]
+    Packets { p: Vec<ByteBuf> },
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Up, nothing proven.
+    Stranger,
+    /// We said Hello with this nonce to this contact.
+    Dialed { contact: u32, key: [u8; 32], nonce: [u8; 16] },
+    /// They said Hello; we answered.
+    Answered { contact: u32, key: [u8; 32], nonces: ([u8; 16], [u8; 16]) },
+    /// Both proved it.
+    Proven { contact: u32 },
+}
+
+#[derive(Debug)]
+struct Link {
+    dialer: PeerKey,
+    acceptor: PeerKey,
+    since: Mono,
+    stage: Stage,
+}
+
+/// Where a contact was last said to be.
+#[derive(Debug)]
+struct Known {
+    peer: PeerRef,
+    until: Mono,
+}
+
+/// Live links of one device.
+#[derive(Debug, Default)]
+pub struct Presence {
+    keys: BTreeMap<u32, Vec<[u8; 32]>>,
+    links: BTreeMap<LinkId, Link>,
+    live: BTreeMap<u32, LinkId>,
+    known: BTreeMap<u32, Known>,
+    own: Option<Where>,
+    announced: BTreeMap<u32, Mono>,
+    dialing: BTreeMap<u32, [u8; 16]>,
+    queue: VecDeque<(u32, Vec<u8>)>,
+}
+
+impl Presence {
+    /// Begins with the link keys of every chat.
+    #[must_use]
+    pub fn new(keys: Vec<(u32, [u8; 32])>) -> Self {
+        let mut this = Self::default();
+        for (contact, key) in keys {
+            this.add_key(contact, key);
+        }
+        this
+    }
+
+    /// A chat came to be: its contact may prove itself with this key.
+    pub fn add_key(&mut self, contact: u32, key: [u8; 32]) {
+        let keys = self.keys.entry(contact).or_default();
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+
+    /// A contact is blocked: its link goes down and it is told nothing more.
+    pub fn forget(&mut self, cx: &mut Ctx<'_, '_>, contact: u32) {
+        self.keys.remove(&contact);
+        self.known.remove(&contact);
+        if let Some(link) = self.live.remove(&contact) {
+            self.close(cx, link);
+        }
+    }
+
+    /// Contacts with a live link.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Where this device listens; told to contacts from now on.
+    pub fn listening(&mut self, key: PeerKey, addrs: Vec<Addr>) {
+        self.own = Some(Where { k: key, a: addrs.into_iter().take(MAX_ADDRS).collect() });
+        self.announced.clear();
+    }
+
+    /// Announces to a contact unless that was done lately.
+    pub fn announce(&mut self, cx: &mut Ctx<'_, '_>, contact: u32) {
+        let recent = self.announced.get(&contact).is_some_and(|at| cx.now.mono.since(*at) < RENEW_MS);
+        if let Some(own) = self.own.clone().filter(|_| !recent && self.keys.contains_key(&contact)) {
+            self.announced.insert(contact, cx.now.mono);
+            cx.up(PresenceUp::Announce(contact, own));
+        }
+    }
+
+    /// A contact said where it is: dial, unless a link is up.
+    pub fn learned(&mut self, cx: &mut Ctx<'_, '_>, contact: u32, place: Where) {
+        let sane = place.a.len() <= MAX_ADDRS && place.a.iter().all(|a| a.0.len() <= MAX_ADDR);
+        if !sane || self.own.is_none() || self.known.len() >= MAX_CONTACTS {
+            return;
+        }
+        let peer = PeerRef { key: place.k, addrs: place.a };
+        self.known.insert(contact, Known { peer, until: cx.now.mono.plus(PRESENCE_MS) });
+        self.dial(cx, contact);
+    }
+
+    fn dial(&mut self, cx: &mut Ctx<'_, '_>, contact: u32) {
+        let Some(own) = self.own.as_ref().map(|o| o.k) else { return };
+        let Some(key) = self.keys.get(&contact).and_then(|k| k.first()).copied() else { return };
+        let Some(known) = self.known.get(&contact).filter(|k| k.until > cx.now.mono) else { return };
+        if self.live.contains_key(&contact) || self.dialing.contains_key(&contact) || known.peer.key == own {
+            return;
+        }
+        let nonce: [u8; 16] = cx.rng.bytes();
+        let mac = mac(&key, "dial", &own, &known.peer.key, &nonce, &[]);
+        let frame = encode(&Frame::Hello { n: Bytes(nonce), m: Bytes(mac) });
+        let to = Dest::Peer(known.peer.clone());
+        // A link to that key may be up already; its stage is set here or when it comes up.
+        let peer = known.peer.key;
+        for link in self.links.values_mut() {
+            if link.acceptor == peer && matches!(link.stage, Stage::Stranger) {
+                link.stage = Stage::Dialed { contact, key, nonce };
+            }
+        }
+        self.dialing.insert(contact, nonce);
+        cx.up(PresenceUp::Transmit(Transmit { to, class: Class::Control, bytes: frame }));
+    }
+
+    /// A link came up.
+    pub fn link_up(&mut self, cx: &mut Ctx<'_, '_>, up: &LinkUp) {
+        let (dialer, acceptor) = if up.dialed { (up.own, up.peer) } else { (up.peer, up.own) };
+        if !up.dialed && self.strangers() >= MAX_STRANGER_LINKS {
+            return self.close(cx, up.id);
+        }
+        let mut stage = Stage::Stranger;
+        let dialed = self.known.iter().find(|(_, k)| up.dialed && k.peer.key == up.peer).map(|(c, _)| *c);
+        if let Some(contact) = dialed {
+            let key = self.keys.get(&contact).and_then(|k| k.first()).copied();
+            if let (Some(key), Some(nonce)) = (key, self.dialing.remove(&contact)) {
+                stage = Stage::Dialed { contact, key, nonce };
+            }
+        } else if up.dialed {
+            // Dialled by a sibling, to a node: not ours.
+            return;
+        }
+        self.links.insert(up.id, Link { dialer, acceptor, since: cx.now.mono, stage });
+    }
+
+    /// A link is gone.
+    pub fn link_down(&mut self, link: LinkId) {
+        self.links.remove(&link);
+        self.live.retain(|_, l| *l != link);
+    }
+
+    /// Nobody answers there.
+    pub fn unreachable(&mut self, peer: PeerKey) {
+        let gone: Vec<u32> = self.known.iter().filter(|(_, k)| k.peer.key == peer).map(|(c, _)| *c).collect();
+        for contact in gone {
+            self.known.remove(&contact);
+            self.dialing.remove(&contact);
+        }
+    }
+
+    /// A frame between devices.
+    pub fn frame(&mut self, cx: &mut Ctx<'_, '_>, id: LinkId, bytes: &[u8]) {
+        let frame = bytes.get(1..).and_then(|b| codec::decode::<Frame>(b, MAX_FRAME).ok());
+        let (Some(frame), Some(link)) = (frame, self.links.get_mut(&id)) else {
+            return self.close(cx, id);
+        };
+        let (dk, ak) = (link.dialer, link.acceptor);
+        match (frame, &link.stage) {
+            (Frame::Hello { n, m }, Stage::Stranger) => self.hello(cx, id, n.0, m.0),
+            (Frame::Ack { n, m }, Stage::Dialed { contact, key, nonce }) => {
+                let (contact, key, nonce) = (*contact, *key, *nonce);
+                if !equal(&mac(&key, "accept", &dk, &ak, &nonce, &n.0), &m.0) {
+                    return self.close(cx, id);
+                }
+                let done = Frame::Done { m: Bytes(mac(&key, "done", &dk, &ak, &nonce, &n.0)) };
+                self.transmit(cx, id, Class::Control, &done);
+                self.proven(cx, id, contact);
+            }
+            (Frame::Done { m }, Stage::Answered { contact, key, nonces }) => {
+                let (contact, ok) =
+                    (*contact, equal(&mac(key, "done", &dk, &ak, &nonces.0, &nonces.1), &m.0));
+                if ok { self.proven(cx, id, contact) } else { self.close(cx, id) }
+            }
+            (Frame::Packets { p }, Stage::Proven { contact }) if p.len() <= MAX_PACKETS => {
+                let contact = *contact;
+                cx.up(PresenceUp::Packets(contact, p.into_iter().map(ByteBuf::into_vec).collect()));
+            }
+            _ => self.close(cx, id),
+        }
+    }
+
+    fn hello(&mut self, cx: &mut Ctx<'_, '_>, id: LinkId, nonce: [u8; 16], proof: [u8; 32]) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let (dk, ak) = (link.dialer, link.acceptor);
+        let who = self.keys.iter().find_map(|(contact, keys)| {
+            keys.iter()
+                .find(|k| equal(&mac(k, "dial", &dk, &ak, &nonce, &[]), &proof))
+                .map(|k| (*contact, *k))
+        });
+        let Some((contact, key)) = who else { return self.close(cx, id) };
+        let own: [u8; 16] = cx.rng.bytes();
+        link.stage = Stage::Answered { contact, key, nonces: (nonce, own) };
+        let ack = Frame::Ack { n: Bytes(own), m: Bytes(mac(&key, "accept", &dk, &ak, &nonce, &own)) };
+        self.transmit(cx, id, Class::Control, &ack);
+    }
+
+    fn proven(&mut self, cx: &mut Ctx<'_, '_>, id: LinkId, contact: u32) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.stage = Stage::Proven { contact };
+        }
+        // Both may have dialled: the newer link is used, the older stays until it closes.
+        if self.live.insert(contact, id).is_none() {
+            cx.up(PresenceUp::Live(contact));
+        }
+    }
+
+    /// Hands packets to a contact's live link. False if there is none.
+    pub fn send(&mut self, cx: &mut Ctx<'_, '_>, contact: u32, packet: Vec<u8>) -> bool {
+        if !self.live.contains_key(&contact) {
+            self.dial(cx, contact);
+            return false;
+        }
+        self.queue.push_back((contact, packet));
+        true
+    }
+
+    /// Sends what the turn queued: one frame carries many packets.
+    pub fn end_turn(&mut self, cx: &mut Ctx<'_, '_>) {
+        let mut frames: BTreeMap<u32, Vec<ByteBuf>> = BTreeMap::new();
+        for (contact, packet) in std::mem::take(&mut self.queue) {
+            frames.entry(contact).or_default().push(ByteBuf::from(packet));
+        }
+        for (contact, packets) in frames {
+            let Some(link) = self.live.get(&contact).copied() else { continue };
+            let mut frame = Vec::new();
+            let mut bytes = 0;
+            for packet in packets {
+                if !frame.is_empty() && (bytes + packet.len() > FRAME_BYTES || frame.len() >= MAX_PACKETS) {
+                    let p = std::mem::take(&mut frame);
+                    self.transmit(cx, link, Class::Message, &Frame::Packets { p });
+                    bytes = 0;
+                }
+                bytes += packet.len();
+                frame.push(packet);
+            }
+            self.transmit(cx, link, Class::Message, &Frame::Packets { p: frame });
+        }
+    }
+
+    /// Closes links that never proved themselves and renews announcements.
+    pub fn handle_timeout(&mut self, cx: &mut Ctx<'_, '_>) {
+        let now = cx.now.mono;
+        let unproven = |l: &Link| !matches!(l.stage, Stage::Proven { .. }) && now.since(l.since) >= PROVE_MS;
+        let late: Vec<LinkId> = self.links.iter().filter(|(_, l)| unproven(l)).map(|(id, _)| *id).collect();
+        for id in late {
+            self.close(cx, id);
+        }
+        for contact in self.keys.keys().copied().collect::<Vec<_>>() {
+            if self.announced.contains_key(&contact) {
+                self.announce(cx, contact);
+            }
+        }
+    }
+
+    /// The next moment something is due.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Mono> {
+        let unproven = self.links.values().filter(|l| !matches!(l.stage, Stage::Proven { .. }));
+        let prove = unproven.map(|l| l.since.plus(PROVE_MS)).min();
+        let renew = self.announced.values().map(|at| at.plus(RENEW_MS)).min();
+        [prove, renew].into_iter().flatten().min()
+    }
+
+    fn strangers(&self) -> usize {
+        self.links.values().filter(|l| !matches!(l.stage, Stage::Proven { .. })).count()
+    }
+
+    fn transmit(&self, cx: &mut Ctx<'_, '_>, link: LinkId, class: Class, frame: &Frame) {
+        cx.up(PresenceUp::Transmit(Transmit { to: Dest::Link(link), class, bytes: encode(frame) }));
+    }
+
+    fn close(&mut self, cx: &mut Ctx<'_, '_>, link: LinkId) {
+        self.link_down(link);
+        let to = Dest::Close(link);
+        cx.up(PresenceUp::Transmit(Transmit { to, class: Class::Control, bytes: Vec::new() }));
+    }
+}
+
+fn encode(frame: &Frame) -> Vec<u8> {
+    let mut out = vec![FRAME_KIND];
+    out.extend_from_slice(&codec::encode(frame));
+    out
+}
+
+fn mac(key: &[u8; 32], role: &str, dialer: &PeerKey, acceptor: &PeerKey, n: &[u8], n2: &[u8]) -> [u8; 32] {
+    MAC.hash(&[key, role.as_bytes(), dialer.as_bytes(), acceptor.as_bytes(), n, n2])
+}
+
+/// Comparison of proofs in constant time.
+mod subtle_eq {
+    /// Whether both are equal, in time that does not depend on where they differ.
+    pub fn equal(a: &[u8; 32], b: &[u8; 32]) -> bool {
+        a.iter().zip(b).fold(0u8, |acc, (x, y)| acc | (x ^ y)) == 0
+    }
+}

@@ -1,0 +1,360 @@
+//! Pure functions from stored rows to answers. They never queue behind the machine: a shell runs them on a second,
+//! read-only connection.
+
+mod types;
+
+pub use types::*;
+
+use crate::account;
+use crate::command::ContactState;
+use crate::content::{Content, Text, clean_line, kind};
+use crate::conversations::{all_chats, chat};
+use crate::event::{MessageState, Notice};
+use crate::invite::InviteLink;
+use crate::limits::{MAX_NOTICES, MAX_PAGE};
+use crate::rows::{self, AckRow, ChatRow, InviteRow, MessageRow, OutboxRow, pair_key};
+use crate::{contacts, conversations};
+use murre_core::id::{AccountId, DeviceId, LogId, MessageId};
+use murre_core::params::delivery::FAILED_AFTER_MS;
+use murre_core::{Direction, ErrorKind, HasKind, Range, TurnError, View, Wall};
+
+/// Why a query has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// This store has no account.
+    #[error("there is no account in this store")]
+    NoAccount,
+    /// No such chat.
+    #[error("there is no such chat")]
+    UnknownChat,
+    /// No such message.
+    #[error("there is no such message")]
+    UnknownMessage,
+    /// The store failed or is damaged.
+    #[error(transparent)]
+    Turn(#[from] TurnError),
+}
+
+impl From<murre_core::ViewError> for QueryError {
+    fn from(error: murre_core::ViewError) -> Self {
+        Self::Turn(error.into())
+    }
+}
+
+impl HasKind for QueryError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoAccount | Self::UnknownChat | Self::UnknownMessage => ErrorKind::Caller,
+            Self::Turn(e) => e.kind(),
+        }
+    }
+}
+
+/// Messages of the unindexed tail that a look-up scans at most.
+const TAIL: usize = 100_000;
+
+/// Who this home is.
+///
+/// # Errors
+/// [`QueryError`].
+pub fn me(view: &dyn View) -> Result<Me, QueryError> {
+    let row = account::row(view)?.ok_or(QueryError::NoAccount)?;
+    let cert = row.cert.verify().map_err(|_| TurnError::Damaged { space: rows::META.name })?;
+    let network = rows::network(view)?.map(|n| (n.id(), n.name));
+    Ok(Me { account: cert.a, device: cert.d, name: row.name, network })
+}
+
+/// Every contact, oldest first.
+///
+/// # Errors
+/// [`QueryError`].
+pub fn contacts(view: &dyn View) -> Result<Vec<ContactInfo>, QueryError> {
+    let mut out = Vec::new();
+    for (_, row) in contacts::all(view)? {
+        let chat = match row.chat {
+            Some(no) => chat(view, no)?.and_then(|c| shown(&c)),
+            None => None,
+        };
+        let name = display_name(&row.name, row.account);
+        out.push(ContactInfo { account: row.account, name, state: row.state, hello: row.hello, chat });
+    }
+    Ok(out)
+}
+
+/// Every chat, the one with the newest message first.
+///
+/// # Errors
+/// [`QueryError`].
+pub fn chats(view: &dyn View) -> Result<Vec<ChatInfo>, QueryError> {
+    let mut out = Vec::new();
+    for (_, row) in all_chats(view)? {
+        let Some(id) = shown(&row) else { continue };
+        let Some(contact) = contacts::get(view, row.contact)? else { continue };
+        let last = match row.last {
+            Some(number) => message_at(view, number)?,
+            None => None,
+        };
+        let title = display_name(&contact.name, contact.account);
+        let unread = if contact.state == ContactState::Blocked { 0 } else { row.unread };
+        out.push((row.last, ChatInfo { chat: id, with: row.with, title, unread, last }));
+    }
+    out.sort_by_key(|(last, _)| std::cmp::Reverse(*last));
+    Ok(out.into_iter().map(|(_, info)| info).collect())
+}
+
+/// A page of a chat, oldest first: the newest `limit` messages, or those before `before`.
+///
+/// # Errors
+/// [`QueryError`].
+pub fn history(
+    view: &dyn View,
+    id: LogId,
+    before: Option<MessageId>,
+    limit: usize,
+) -> Result<Vec<MessageInfo>, QueryError> {
+    let (no, _) = conversations::Conversations::find(view, id)?.ok_or(QueryError::UnknownChat)?;
+    let mut range = Range::prefix(&no.to_be_bytes());
+    if let Some(before) = before {
+        let number = find_number(view, &before)?.ok_or(QueryError::UnknownMessage)?;
+        let key = timeline_of(view, no, number)?.ok_or(QueryError::UnknownMessage)?;
+        range.to = std::ops::Bound::Excluded(key);
+    }
+    let page = view.scan(rows::TIMELINE, &range, Direction::Backward, limit.min(MAX_PAGE))?;
+    let mut out = Vec::with_capacity(page.len());
+    for (_, number) in page.iter().rev() {
+        let Ok(number) = number.as_slice().try_into().map(u64::from_be_bytes) else { continue };
+        out.extend(message_at(view, number)?);
+    }
+    Ok(out)
+}
+
+/// Where a message stands in its chat's timeline.
+fn timeline_of(view: &dyn View, chat: u32, number: u64) -> Result<Option<Vec<u8>>, QueryError> {
+    // Walk back from the newest in pages: `before` is nearly always near the end.
+    let wanted = number.to_be_bytes();
+    let mut range = Range::prefix(&chat.to_be_bytes());
+    loop {
+        let page = view.scan(rows::TIMELINE, &range, Direction::Backward, MAX_PAGE)?;
+        if let Some((key, _)) = page.iter().find(|(_, n)| n.as_slice() == wanted) {
+            return Ok(Some(key.clone()));
+        }
+        match page.last() {
+            Some((key, _)) if page.len() == MAX_PAGE => range.to = std::ops::Bound::Excluded(key.clone()),
+            _ => return Ok(None),
+        }
+    }
+}
+
+/// One message.
+///
+/// # Errors
+/// [`QueryError`].
+pub fn message(view: &dyn View, id: MessageId) -> Result<Option<MessageInfo>, QueryError> {
+    match find_number(view, &id)? {
+        Some(number) => message_at(view, number),
+        None => Ok(None),
+    }
+}
+
+/// How far a message of ours is, and why it is not further.
+///
+/// # Errors
+/// [`QueryError`].
+pub fn status(view: &dyn View, id: MessageId, now: Wall) -> Result<StatusInfo, QueryError> {
+    let number = find_number(view, &id)?.ok_or(QueryError::UnknownMessage)?;
+    let row: MessageRow =
+        rows::get(view, rows::MESSAGES, &number.to_be_bytes())?.ok_or(QueryError::UnknownMessage)?;
+    let outbox = outbox_of(view, &row)?;
+    let state = own_state(view, &row, outbox.as_ref(), now)?;
+    let stored_by = outbox.as_ref().and_then(|o| o.boxed.as_ref()).map_or(0, |b| b.signed as usize);
+    let devices = match row.seq {
+        Some(seq) => devices(view, row.chat, row.log, seq)?,
+        None => Vec::new(),
+    };
+    let why = match (&outbox, state) {
+        (None, MessageState::Queued) => "waiting for the other side's door to be read",
+        (Some(o), MessageState::Queued) if o.boxed.is_none() => "waiting for a way to the other side",
+        (Some(_), MessageState::Queued) => "no custodian has answered yet",
+        (_, MessageState::Sent) => "not enough custodians have signed for it yet",
+        (_, MessageState::Stored) => "waiting for the other side to fetch it",
+        (_, MessageState::Delivered) => "not read yet, or read receipts are off",
+        (_, MessageState::Read) => "",
+        (_, MessageState::Failed) => "not fetched within 180 days",
+    };
+    Ok(StatusInfo { id, state, stored_by, devices, why })
+}
+
+fn devices(
+    view: &dyn View,
+    chat: u32,
+    log: u32,
+    seq: u32,
+) -> Result<Vec<(DeviceId, MessageState)>, QueryError> {
+    let mut out = Vec::new();
+    for (key, value) in view.scan(rows::ACKS, &Range::prefix(&chat.to_be_bytes()), Direction::Forward, 256)? {
+        let acks: AckRow = rows::decode(rows::ACKS, &value)?;
+        let Some(device) = key.get(4..).and_then(DeviceId::from_slice) else { continue };
+        if let Some(state) = acked(&acks, log, seq) {
+            out.push((device, state));
+        }
+    }
+    Ok(out)
+}
+
+fn acked(acks: &AckRow, log: u32, seq: u32) -> Option<MessageState> {
+    let reached = |list: &[(u32, u32)]| list.iter().any(|(l, upto)| *l == log && *upto >= seq);
+    match (reached(&acks.read), reached(&acks.delivered)) {
+        (true, _) => Some(MessageState::Read),
+        (false, true) => Some(MessageState::Delivered),
+        (false, false) => None,
+    }
+}
+
+fn outbox_of(view: &dyn View, row: &MessageRow) -> Result<Option<OutboxRow>, QueryError> {
+    match row.seq {
+        Some(seq) => Ok(rows::get(view, rows::OUTBOX, &pair_key(row.log, seq).to_be_bytes())?),
+        None => Ok(None),
+    }
+}
+
+fn own_state(
+    view: &dyn View,
+    row: &MessageRow,
+    outbox: Option<&OutboxRow>,
+    now: Wall,
+) -> Result<MessageState, QueryError> {
+    let Some(seq) = row.seq else { return Ok(MessageState::Queued) };
+    if let Some(best) = devices(view, row.chat, row.log, seq)?.into_iter().map(|(_, s)| s).max() {
+        return Ok(best);
+    }
+    Ok(match outbox {
+        Some(o) if now.since(o.created) > FAILED_AFTER_MS => MessageState::Failed,
+        Some(OutboxRow { boxed: Some(b), .. }) if b.solid => MessageState::Stored,
+        Some(OutboxRow { boxed: Some(b), .. }) if b.signed > 0 => MessageState::Sent,
+        Some(OutboxRow { live: true, .. }) => MessageState::Sent,
+        _ => MessageState::Queued,
+    })
+}
+
+fn message_at(view: &dyn View, number: u64) -> Result<Option<MessageInfo>, QueryError> {
+    let Some(row) = rows::get::<MessageRow>(view, rows::MESSAGES, &number.to_be_bytes())? else {
+        return Ok(None);
+    };
+    let Some(chat) = chat(view, row.chat)? else { return Ok(None) };
+    let content = Content::decode(&row.content).ok();
+    let text = content.as_ref().and_then(|c| c.body::<Text>(kind::TEXT));
+    let from_name = if row.own {
+        account::row(view)?.map(|a| a.name).unwrap_or_default()
+    } else {
+        let contact = contacts::get(view, chat.contact)?;
+        display_name(contact.as_ref().map_or("", |c| c.name.as_str()), row.from)
+    };
+    let state = if row.own {
+        own_state(view, &row, outbox_of(view, &row)?.as_ref(), Wall(0))?
+    } else {
+        let read = chat.read.iter().any(|(by, upto)| *by == row.by && row.seq.is_some_and(|s| s <= *upto));
+        if read { MessageState::Read } else { MessageState::Delivered }
+    };
+    Ok(Some(MessageInfo {
+        id: row.id,
+        chat: shown(&chat).unwrap_or(LogId::from_bytes([0; 32])),
+        from: row.from,
+        from_name,
+        own: row.own,
+        reply_to: text.as_ref().and_then(|t| t.r),
+        text: text.map(|t| t.t),
+        time: content.map_or(Wall(0), |c| c.w),
+        state,
+    }))
+}
+
+/// Open and ended invitations of ours.
+///
+/// # Errors
+/// [`QueryError`].
+pub fn invites(view: &dyn View) -> Result<Vec<InviteInfo>, QueryError> {
+    let mut out = Vec::new();
+    for (_, value) in view.scan(rows::INVITES, &Range::all(), Direction::Forward, MAX_PAGE)? {
+        let row: InviteRow = rows::decode(rows::INVITES, &value)?;
+        let link = InviteLink::from_bytes(&row.link)
+            .map_err(|_| TurnError::Damaged { space: rows::INVITES.name })?;
+        let expires = link.expires;
+        out.push(InviteInfo { link, expires, published: !row.stored.is_empty(), withdrawn: row.withdrawn });
+    }
+    out.sort_by_key(|i| i.expires);
+    Ok(out)
+}
+
+/// Notices after a cursor, oldest first.
+///
+/// # Errors
+/// [`QueryError`].
+pub fn notices(view: &dyn View, since: u64, limit: usize) -> Result<Vec<(u64, Notice)>, QueryError> {
+    let range = Range::seq(since.saturating_add(1), u64::MAX);
+    let page = view.scan(rows::NOTICES, &range, Direction::Forward, limit.min(MAX_NOTICES as usize))?;
+    let mut out = Vec::with_capacity(page.len());
+    for (key, value) in page {
+        let Ok(cursor) = key.as_slice().try_into().map(u64::from_be_bytes) else { continue };
+        out.push((cursor, rows::decode(rows::NOTICES, &value)?));
+    }
+    Ok(out)
+}
+
+/// The newest cursor, 0 before the first notice.
+///
+/// # Errors
+/// [`QueryError`].
+pub fn last_cursor(view: &dyn View) -> Result<u64, QueryError> {
+    Ok(rows::counter(view, "notices")?)
+}
+
+/// Message ids that begin with these hexadecimal digits, at most two: enough to say unique, unknown, ambiguous.
+///
+/// # Errors
+/// [`QueryError`].
+pub fn find_message(view: &dyn View, prefix: &str) -> Result<Vec<MessageId>, QueryError> {
+    let whole = prefix.len() & !1;
+    let Some(Ok(bytes)) = prefix.get(..whole).map(|p| data_encoding::HEXLOWER.decode(p.as_bytes())) else {
+        return Ok(Vec::new());
+    };
+    let matches = |id: &MessageId| id.to_string().starts_with(prefix);
+    let mut out: Vec<MessageId> = Vec::new();
+    // An odd digit more narrows the 16 neighbours of one byte; a page of them is plenty.
+    for (key, _) in view.scan(rows::MESSAGE_IDS, &Range::prefix(&bytes), Direction::Forward, MAX_PAGE)? {
+        out.extend(MessageId::from_slice(&key).filter(matches));
+    }
+    let from = rows::counter(view, "indexed")?;
+    for (_, value) in view.scan(rows::MESSAGES, &Range::seq(from, u64::MAX), Direction::Forward, TAIL)? {
+        let row: MessageRow = rows::decode(rows::MESSAGES, &value)?;
+        out.extend(Some(row.id).filter(matches));
+    }
+    out.sort();
+    out.dedup();
+    out.truncate(2);
+    Ok(out)
+}
+
+/// The local number of a message.
+pub(crate) fn find_number(view: &dyn View, id: &MessageId) -> Result<Option<u64>, TurnError> {
+    if let Some(number) = view.get(rows::MESSAGE_IDS, id.as_bytes())? {
+        return Ok(number.as_slice().try_into().ok().map(u64::from_be_bytes));
+    }
+    let from = rows::counter(view, "indexed")?;
+    for (key, value) in view.scan(rows::MESSAGES, &Range::seq(from, u64::MAX), Direction::Forward, TAIL)? {
+        let row: MessageRow = rows::decode(rows::MESSAGES, &value)?;
+        if row.id == *id {
+            return Ok(key.as_slice().try_into().ok().map(u64::from_be_bytes));
+        }
+    }
+    Ok(None)
+}
+
+fn shown(chat: &ChatRow) -> Option<LogId> {
+    chat.logs.first().map(|l| l.id)
+}
+
+/// A name to show: one line, or the head of the account id if there is none.
+fn display_name(name: &str, account: AccountId) -> String {
+    let name = clean_line(name);
+    if name.is_empty() { account.to_string().chars().take(8).collect() } else { name }
+}

@@ -1,0 +1,100 @@
+//! What queries answer.
+
+use crate::command::ContactState;
+use crate::event::MessageState;
+use murre_core::Wall;
+use murre_core::id::{AccountId, DeviceId, LogId, MessageId, NetworkId};
+
+/// Who this home is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Me {
+    /// The account.
+    pub account: AccountId,
+    /// This device.
+    pub device: DeviceId,
+    /// The name others are offered.
+    pub name: String,
+    /// The network this home belongs to, once it has joined one.
+    pub network: Option<(NetworkId, String)>,
+}
+
+/// A contact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContactInfo {
+    /// Who.
+    pub account: AccountId,
+    /// Their name here.
+    pub name: String,
+    /// Where things stand.
+    pub state: ContactState,
+    /// What they said, or we said, when asking.
+    pub hello: String,
+    /// The chat with them.
+    pub chat: Option<LogId>,
+}
+
+/// A chat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChatInfo {
+    /// Which.
+    pub chat: LogId,
+    /// The other person.
+    pub with: AccountId,
+    /// Their name here.
+    pub title: String,
+    /// Messages not yet read.
+    pub unread: u64,
+    /// The newest message.
+    pub last: Option<MessageInfo>,
+}
+
+/// A message as shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageInfo {
+    /// Which.
+    pub id: MessageId,
+    /// Its chat.
+    pub chat: LogId,
+    /// Who wrote it.
+    pub from: AccountId,
+    /// Their name here.
+    pub from_name: String,
+    /// Whether this account wrote it.
+    pub own: bool,
+    /// The text; none if its type needs a newer version.
+    pub text: Option<String>,
+    /// The writer's wall clock when it was written: a label, not an order.
+    pub time: Wall,
+    /// The message it answers.
+    pub reply_to: Option<MessageId>,
+    /// Own messages: how far it is. Others': `Delivered`, or `Read` once marked.
+    pub state: MessageState,
+}
+
+/// How far a message of ours is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusInfo {
+    /// Which.
+    pub id: MessageId,
+    /// How far.
+    pub state: MessageState,
+    /// Custodians that signed for it.
+    pub stored_by: usize,
+    /// Each device of the recipient that showed how far it is.
+    pub devices: Vec<(DeviceId, MessageState)>,
+    /// Words for "why is it not further".
+    pub why: &'static str,
+}
+
+/// An open invitation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InviteInfo {
+    /// The link.
+    pub link: crate::invite::InviteLink,
+    /// When it ends.
+    pub expires: Wall,
+    /// Whether its door is stored.
+    pub published: bool,
+    /// Whether it was withdrawn.
+    pub withdrawn: bool,
+}

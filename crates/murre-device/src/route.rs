@@ -1,0 +1,509 @@
+//! What goes where. One exhaustive match for each direction, no wildcard, no decision: an arm calls a child and
+//! hands on what it gets.
+
+use crate::account::Account;
+use crate::command::{Answer, Command, CommandError, ContactsCommand, ConversationsCommand, NetworkCommand};
+use crate::contacts::{self, ContactsUp};
+use crate::content::{Handover, kind};
+use crate::conversations::{ConvUp, Conversations, Joining};
+use crate::delivery::{DeliveryUp, Grants};
+use crate::limits::MAX_HOPS;
+use crate::presence::PresenceUp;
+use crate::rows;
+use crate::{Device, Event, Notice};
+use murre_core::{Bug, CommandId, Cx, Input, Now, Turn, TurnError};
+use murre_mailbox::ReaderKeys;
+use murre_mailbox::client::{ClientEvent, PutKey, PuzzleId, WatchError, WatchKey};
+
+/// The context of one child: its own queue, the turn, the generator.
+macro_rules! cx {
+    ($this:ident, $now:ident, $tx:ident, $child:ident) => {
+        &mut Cx::new($now, &mut $this.rng, $tx, &mut $this.ups.$child)
+    };
+}
+
+impl Device {
+    pub(crate) fn command(
+        &mut self,
+        now: Now,
+        tx: &mut Turn<'_>,
+        id: CommandId,
+        command: Command,
+    ) -> Result<(), TurnError> {
+        match command {
+            Command::Contacts(command) => self.contacts_command(now, tx, id, command),
+            Command::Conversations(ConversationsCommand::Send { chat, text, reply_to, client_id }) => {
+                let send = crate::conversations::SendText { chat, text, reply_to, client_id };
+                self.conversations.send(cx!(self, now, tx, conversations), &self.account, id, send)
+            }
+            Command::Conversations(ConversationsCommand::Read { chat }) => {
+                self.conversations.read(cx!(self, now, tx, conversations), id, chat)
+            }
+            Command::Network(NetworkCommand::Bootstrap { nodes }) => {
+                for node in nodes {
+                    self.client.add_bootstrap(cx!(self, now, tx, client), node);
+                }
+                self.answer(id, Ok(Answer::Done));
+                Ok(())
+            }
+            Command::Network(NetworkCommand::PuzzleDone { id: puzzle, solution }) => {
+                self.client.puzzle_done(cx!(self, now, tx, client), PuzzleId(puzzle), solution);
+                self.answer(id, Ok(Answer::Done));
+                Ok(())
+            }
+        }
+    }
+
+    fn contacts_command(
+        &mut self,
+        now: Now,
+        tx: &mut Turn<'_>,
+        id: CommandId,
+        command: ContactsCommand,
+    ) -> Result<(), TurnError> {
+        match command {
+            ContactsCommand::Invite { name, hints } => {
+                let package =
+                    self.conversations.key_package(cx!(self, now, tx, conversations), &self.account)?;
+                self.contacts.invite(cx!(self, now, tx, contacts), &self.account, id, name, hints, package)
+            }
+            ContactsCommand::Withdraw { link } => {
+                self.contacts.withdraw(cx!(self, now, tx, contacts), id, &link)
+            }
+            ContactsCommand::Add { link, hello } => {
+                for hint in link.hints.iter().cloned() {
+                    self.client.add_bootstrap(cx!(self, now, tx, client), hint);
+                }
+                self.contacts.add(cx!(self, now, tx, contacts), &self.account, id, &link, &hello)
+            }
+            ContactsCommand::Accept { account } => {
+                self.contacts.accept(cx!(self, now, tx, contacts), id, account)
+            }
+            ContactsCommand::Block { account } => {
+                self.contacts.block(cx!(self, now, tx, contacts), id, account)
+            }
+            ContactsCommand::Rename { account, name } => {
+                self.contacts.rename(cx!(self, now, tx, contacts), id, account, &name)
+            }
+        }
+    }
+
+    /// Ends the commands of a turn: what waits for one chat becomes one entry.
+    pub(crate) fn pack(&mut self, now: Now, tx: &mut Turn<'_>) -> Result<(), TurnError> {
+        self.conversations.pack_drafts(cx!(self, now, tx, conversations), &self.account)
+    }
+
+    pub(crate) fn input(&mut self, now: Now, tx: &mut Turn<'_>, input: Input) -> Result<(), TurnError> {
+        match input {
+            Input::LinkUp(up) => {
+                self.presence.link_up(cx!(self, now, tx, presence), &up);
+                self.client.handle_link_up(cx!(self, now, tx, client), &up)
+            }
+            Input::LinkDown { link, why: _ } => {
+                self.presence.link_down(link);
+                self.client.handle_link_down(cx!(self, now, tx, client), link)
+            }
+            Input::Frame { link, bytes } if Self::is_live_frame(&bytes) => {
+                self.presence.frame(cx!(self, now, tx, presence), link, &bytes);
+                Ok(())
+            }
+            Input::Frame { link, bytes } => {
+                self.client.handle_frame(cx!(self, now, tx, client), link, &bytes)
+            }
+            Input::Credit { .. } => Ok(()),
+            Input::Unreachable { peer } => {
+                self.presence.unreachable(peer);
+                self.client.unreachable(cx!(self, now, tx, client), peer)
+            }
+            Input::Listening { own, addrs } => {
+                self.presence.listening(own, addrs);
+                self.announce_all(now, tx)
+            }
+        }
+    }
+
+    /// What the first turn after opening does: take up what an earlier run left.
+    pub(crate) fn begin(&mut self, now: Now, tx: &mut Turn<'_>) -> Result<(), TurnError> {
+        if std::mem::replace(&mut self.started, true) {
+            return Ok(());
+        }
+        self.delivery.watch_all(cx!(self, now, tx, delivery), &self.account)
+    }
+
+    pub(crate) fn timeout(&mut self, now: Now, tx: &mut Turn<'_>) -> Result<(), TurnError> {
+        self.contacts.handle_timeout(cx!(self, now, tx, contacts), &self.account)?;
+        self.conversations.handle_timeout(cx!(self, now, tx, conversations), &self.account)?;
+        self.delivery.handle_timeout(cx!(self, now, tx, delivery), &self.account)?;
+        self.presence.handle_timeout(cx!(self, now, tx, presence));
+        self.client.handle_timeout(cx!(self, now, tx, client))
+    }
+
+    /// Drains what the children said until all are quiet, then closes the turn.
+    pub(crate) fn finish(&mut self, now: Now, tx: &mut Turn<'_>) -> Result<(), TurnError> {
+        let mut hops = 0;
+        while self.hop(now, tx)? {
+            hops += 1;
+            if hops > MAX_HOPS {
+                return Err(Bug::new("the children of a device do not come to rest").into());
+            }
+        }
+        self.presence.end_turn(cx!(self, now, tx, presence));
+        while let Some(up) = self.ups.presence.pop_front() {
+            self.from_presence(now, tx, up)?;
+        }
+        self.conversations.end_turn(tx)
+    }
+
+    /// Hands on one saying. False if there is none.
+    fn hop(&mut self, now: Now, tx: &mut Turn<'_>) -> Result<bool, TurnError> {
+        if let Some(up) = self.ups.contacts.pop_front() {
+            self.from_contacts(now, tx, up)?;
+        } else if let Some(up) = self.ups.conversations.pop_front() {
+            self.from_conversations(now, tx, up)?;
+        } else if let Some(up) = self.ups.delivery.pop_front() {
+            self.from_delivery(now, tx, up)?;
+        } else if let Some(up) = self.ups.presence.pop_front() {
+            self.from_presence(now, tx, up)?;
+        } else if let Some(up) = self.ups.client.pop_front() {
+            self.from_client(now, tx, up)?;
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn from_contacts(&mut self, now: Now, tx: &mut Turn<'_>, up: ContactsUp) -> Result<(), TurnError> {
+        match up {
+            ContactsUp::Answer(id, result) => self.answer(id, result),
+            ContactsUp::Notice(notice) => self.notice(tx, notice)?,
+            ContactsUp::Watch(key, keys) => self.watch(now, tx, key, *keys)?,
+            ContactsUp::Unwatch(key) => self.client.unwatch(cx!(self, now, tx, client), key),
+            ContactsUp::Taken(key, ids) => self.client.boxes_taken(cx!(self, now, tx, client), key, &ids),
+            ContactsUp::PutObject(key, bytes) => {
+                if self.client.put_object(cx!(self, now, tx, client), key, &bytes).is_err() {
+                    self.contacts.put_refused(now.mono, key);
+                }
+            }
+            ContactsUp::Put(key, bytes) => self.put(now, tx, key, &bytes),
+            ContactsUp::Cancel(key) => self.client.cancel(cx!(self, now, tx, client), key),
+            ContactsUp::GetObject(key, address) => {
+                self.client.get_object(cx!(self, now, tx, client), key, *address);
+            }
+            ContactsUp::Begin { contact, account, drop, until, command } => {
+                let log = self.conversations.create(
+                    cx!(self, now, tx, conversations),
+                    &self.account,
+                    contact,
+                    account,
+                )?;
+                self.delivery.add_route(cx!(self, now, tx, delivery), contact, account)?;
+                self.delivery.add_drop(cx!(self, now, tx, delivery), contact, drop, until)?;
+                self.contact_chat(now, tx, contact, log, Some(command))?;
+            }
+            ContactsUp::Found { contact, log, packages, tag } => {
+                self.found(now, tx, contact, log, &packages, tag)?;
+            }
+            ContactsUp::Join { contact, request, command } => {
+                self.join(now, tx, contact, &request, command)?
+            }
+            ContactsUp::Block(contact) => {
+                self.delivery.block(cx!(self, now, tx, delivery), contact)?;
+                self.presence.forget(cx!(self, now, tx, presence), contact);
+            }
+        }
+        Ok(())
+    }
+
+    fn from_conversations(&mut self, now: Now, tx: &mut Turn<'_>, up: ConvUp) -> Result<(), TurnError> {
+        match up {
+            ConvUp::Answer(id, result) => self.answer(id, result),
+            ConvUp::Notice(notice) => self.notice(tx, notice)?,
+            ConvUp::Outgoing(out) => {
+                let packet = out.packet.clone();
+                let live = self.presence.send(cx!(self, now, tx, presence), out.contact, packet);
+                self.delivery.enqueue(cx!(self, now, tx, delivery), &self.account, out, live)?;
+            }
+            ConvUp::Signal { contact, packet, ttl, mailbox } => {
+                let live = self.presence.send(cx!(self, now, tx, presence), contact, packet.clone());
+                if mailbox && !live {
+                    self.delivery.parcel(
+                        cx!(self, now, tx, delivery),
+                        &self.account,
+                        contact,
+                        packet,
+                        ttl,
+                    )?;
+                }
+            }
+            ConvUp::Acked { log, upto } => {
+                self.delivery.acked(cx!(self, now, tx, delivery), log, upto)?;
+            }
+            ConvUp::Handover(contact, handover) => self.handover(now, tx, contact, *handover)?,
+            ConvUp::Renewal(contact, renewal) => {
+                self.delivery.renewed(cx!(self, now, tx, delivery), contact, renewal.c)?;
+            }
+            ConvUp::Presence(contact, place) => {
+                self.presence.learned(cx!(self, now, tx, presence), contact, place);
+            }
+            ConvUp::Heard(contact) => self.delivery.heard(cx!(self, now, tx, delivery), contact)?,
+            ConvUp::Careful(contact) => {
+                for watch in self.delivery.watches(tx, contact)? {
+                    self.client.careful(cx!(self, now, tx, client), watch);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn from_delivery(&mut self, now: Now, tx: &mut Turn<'_>, up: DeliveryUp) -> Result<(), TurnError> {
+        match up {
+            DeliveryUp::Put(key, bytes) => self.put(now, tx, key, &bytes),
+            DeliveryUp::Cancel(key) => self.client.cancel(cx!(self, now, tx, client), key),
+            DeliveryUp::Watch(key, keys) => self.watch(now, tx, key, *keys)?,
+            DeliveryUp::Unwatch(key) => self.client.unwatch(cx!(self, now, tx, client), key),
+            DeliveryUp::Taken(key, ids) => self.client.boxes_taken(cx!(self, now, tx, client), key, &ids),
+            DeliveryUp::Tombstone(key, ids) => self.client.tombstone(cx!(self, now, tx, client), key, &ids),
+            DeliveryUp::Packets(contact, packets) => {
+                let cx = cx!(self, now, tx, conversations);
+                self.conversations.receive(cx, &self.account, contact, &packets)?;
+            }
+            DeliveryUp::Live(contact, packet) => {
+                self.presence.send(cx!(self, now, tx, presence), contact, packet);
+            }
+            DeliveryUp::Renew(contact, certs) => {
+                let body = crate::content::Renewal { c: certs };
+                let cx = cx!(self, now, tx, conversations);
+                self.conversations.say(cx, &self.account, contact, kind::RENEWAL, &body)?;
+            }
+            DeliveryUp::Notice(notice) => self.notice(tx, notice)?,
+        }
+        Ok(())
+    }
+
+    fn from_presence(&mut self, now: Now, tx: &mut Turn<'_>, up: PresenceUp) -> Result<(), TurnError> {
+        match up {
+            PresenceUp::Transmit(transmit) => self.transmits.push(transmit),
+            PresenceUp::Live(contact) => {
+                let logs = self.conversations.logs_of(tx, contact)?;
+                self.delivery.live_up(cx!(self, now, tx, delivery), &logs)?;
+            }
+            PresenceUp::Packets(contact, packets) => {
+                let cx = cx!(self, now, tx, conversations);
+                self.conversations.receive(cx, &self.account, contact, &packets)?;
+            }
+            PresenceUp::Announce(contact, place) => {
+                let cx = cx!(self, now, tx, conversations);
+                self.conversations.signal(cx, &self.account, contact, kind::PRESENCE, &place, 1)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn from_client(&mut self, now: Now, tx: &mut Turn<'_>, up: ClientEvent) -> Result<(), TurnError> {
+        match up {
+            ClientEvent::Transmit(transmit) => self.transmits.push(transmit),
+            ClientEvent::Receipts { put, signed_by, solid } if contacts::owns_put(put) => {
+                let _ = signed_by;
+                self.contacts.signed(cx!(self, now, tx, contacts), put, solid)?;
+            }
+            ClientEvent::Receipts { put, signed_by, solid } => {
+                let signed = signed_by.len() as u32;
+                self.delivery.signed(cx!(self, now, tx, delivery), put, signed, solid)?;
+            }
+            ClientEvent::Conflict { put, proven: true, .. } if contacts::owns_put(put) => {
+                self.contacts.slot_taken(cx!(self, now, tx, contacts), put)?;
+            }
+            // A custodian that cannot prove its conflict lies; the client goes on without it.
+            ClientEvent::Conflict { proven: false, .. } => {}
+            ClientEvent::Conflict { put, .. } => {
+                if let Some(chat) = self.delivery.conflict(cx!(self, now, tx, delivery), put)? {
+                    self.conversations.halt(cx!(self, now, tx, conversations), chat)?;
+                }
+            }
+            ClientEvent::PutProblem { put, why } if why.ended() && contacts::owns_put(put) => {
+                self.contacts.put_refused(now.mono, put);
+            }
+            ClientEvent::PutProblem { put, why } if why.ended() => self.delivery.put_over(now.mono, put),
+            ClientEvent::PutProblem { .. } | ClientEvent::OtherNetwork { .. } => {}
+            ClientEvent::PutRoom { puts } => {
+                for put in puts {
+                    if contacts::owns_put(put) {
+                        self.contacts.put_refused(now.mono, put);
+                    } else {
+                        self.delivery.offer(cx!(self, now, tx, delivery), put)?;
+                    }
+                }
+            }
+            ClientEvent::Boxes { watch, boxes, .. } if contacts::owns_watch(watch) => {
+                self.contacts.door_boxes(cx!(self, now, tx, contacts), &self.account, watch, &boxes)?;
+            }
+            ClientEvent::Boxes { watch, boxes, .. } => {
+                self.delivery.boxes(cx!(self, now, tx, delivery), &self.account, watch, &boxes)?;
+            }
+            ClientEvent::Object { get, result } => {
+                let object = result.as_ref();
+                self.contacts.object(cx!(self, now, tx, contacts), get.0 as u32, object)?;
+            }
+            ClientEvent::Solve { id, puzzle } => self.events.push(Event::Solve { id: id.0, puzzle }),
+            ClientEvent::NetworkChanged { network } => {
+                rows::put(tx, rows::META, b"network", &network);
+                self.contacts.set_network(now.mono, network.params, network.id());
+                self.delivery.set_params(network.params);
+            }
+        }
+        Ok(())
+    }
+
+    /// A door was read: certify the maker, found the group, seal the request.
+    fn found(
+        &mut self,
+        now: Now,
+        tx: &mut Turn<'_>,
+        contact: u32,
+        log: murre_core::id::LogId,
+        packages: &[Vec<u8>],
+        tag: murre_mailbox::TagPublic,
+    ) -> Result<(), TurnError> {
+        let Some(drop) = self.delivery.own_drop(tx, contact)? else { return Ok(()) };
+        let cx = cx!(self, now, tx, conversations);
+        let founded = match self.conversations.found(cx, &self.account, log, packages) {
+            Ok(founded) => founded,
+            Err(crate::conversations::JoinError::Turn(error)) => return Err(error),
+            Err(_) => return self.contacts.invalid_door(cx!(self, now, tx, contacts), contact),
+        };
+        let grants = self.delivery.issue(cx!(self, now, tx, delivery), &self.account, contact, tag)?;
+        self.contacts.founded(cx!(self, now, tx, contacts), &self.account, contact, founded, grants, drop)?;
+        self.link_key(now, tx, contact)
+    }
+
+    /// A request is accepted: join, answer with a handover, be reachable.
+    fn join(
+        &mut self,
+        now: Now,
+        tx: &mut Turn<'_>,
+        contact: u32,
+        request: &contacts::RequestBody,
+        command: Option<CommandId>,
+    ) -> Result<(), TurnError> {
+        let joining = Joining {
+            op: &request.o,
+            state: request.s,
+            welcome: &request.w,
+            wire: request.x.0,
+            cert: &request.c,
+        };
+        let cx = cx!(self, now, tx, conversations);
+        let log = match self.conversations.join(cx, &self.account, contact, &joining) {
+            Ok(log) => log,
+            Err(crate::conversations::JoinError::Turn(error)) => return Err(error),
+            Err(_) => {
+                return self.contacts.joined(
+                    cx!(self, now, tx, contacts),
+                    contact,
+                    &request.n,
+                    None,
+                    command,
+                );
+            }
+        };
+        self.delivery.accept_route(cx!(self, now, tx, delivery), contact, request)?;
+        let grants = self.delivery.issue(cx!(self, now, tx, delivery), &self.account, contact, request.t)?;
+        let chat = Conversations::number(tx, log)?;
+        self.contacts.joined(cx!(self, now, tx, contacts), contact, &request.n, chat, command)?;
+        let handover = handover(&self.account, grants);
+        let cx = cx!(self, now, tx, conversations);
+        self.conversations.say(cx, &self.account, contact, kind::HANDOVER, &handover)?;
+        self.link_key(now, tx, contact)
+    }
+
+    /// The other side accepted.
+    fn handover(
+        &mut self,
+        now: Now,
+        tx: &mut Turn<'_>,
+        contact: u32,
+        handover: Handover,
+    ) -> Result<(), TurnError> {
+        let grants = Grants { grant: handover.g, spares: handover.s };
+        self.delivery.set_tag(cx!(self, now, tx, delivery), contact, handover.t)?;
+        self.delivery.set_grant(cx!(self, now, tx, delivery), contact, grants, true)?;
+        self.contacts.agreed(cx!(self, now, tx, contacts), contact, &handover.n)?;
+        self.presence.announce(cx!(self, now, tx, presence), contact);
+        Ok(())
+    }
+
+    /// Offers bytes to the client. What it has no room for comes back later.
+    fn put(&mut self, now: Now, tx: &mut Turn<'_>, key: PutKey, bytes: &[u8]) {
+        if self.client.put(cx!(self, now, tx, client), key, bytes).is_err() {
+            if contacts::owns_put(key) {
+                self.contacts.put_refused(now.mono, key);
+            } else {
+                self.delivery.put_over(now.mono, key);
+            }
+        }
+    }
+
+    fn watch(
+        &mut self,
+        now: Now,
+        tx: &mut Turn<'_>,
+        key: WatchKey,
+        keys: ReaderKeys,
+    ) -> Result<(), TurnError> {
+        match self.client.watch(cx!(self, now, tx, client), key, keys) {
+            Ok(()) => Ok(()),
+            Err(WatchError::Turn(error)) => Err(error),
+            // Watched already, or more mailboxes than may be watched at once.
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn contact_chat(
+        &mut self,
+        now: Now,
+        tx: &mut Turn<'_>,
+        contact: u32,
+        log: murre_core::id::LogId,
+        command: Option<CommandId>,
+    ) -> Result<(), TurnError> {
+        match Conversations::number(tx, log)? {
+            Some(chat) => self.contacts.begun(cx!(self, now, tx, contacts), contact, chat, command),
+            None => Err(Bug::new("a conversation just made is not there").into()),
+        }
+    }
+
+    fn link_key(&mut self, now: Now, tx: &mut Turn<'_>, contact: u32) -> Result<(), TurnError> {
+        for (owner, key) in Conversations::link_keys(tx)? {
+            if owner == contact {
+                self.presence.add_key(contact, key);
+            }
+        }
+        if contacts::get(tx, contact)?.is_some_and(|c| c.state == crate::ContactState::Accepted) {
+            self.presence.announce(cx!(self, now, tx, presence), contact);
+        }
+        Ok(())
+    }
+
+    fn announce_all(&mut self, now: Now, tx: &mut Turn<'_>) -> Result<(), TurnError> {
+        for (contact, row) in contacts::all(tx)? {
+            if row.state == crate::ContactState::Accepted {
+                self.presence.announce(cx!(self, now, tx, presence), contact);
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, id: CommandId, result: Result<Answer, CommandError>) {
+        self.events.push(Event::Answer { id, result });
+    }
+
+    fn notice(&mut self, tx: &mut Turn<'_>, notice: Notice) -> Result<(), TurnError> {
+        let cursor = rows::notice(tx, &notice)?;
+        self.events.push(Event::Notice { cursor, notice });
+        Ok(())
+    }
+}
+
+fn handover(me: &Account, grants: Grants) -> Handover {
+    Handover { g: grants.grant, s: grants.spares, t: me.tag().public(), n: me.name().to_owned() }
+}
