@@ -1,0 +1,4 @@
+//! The device's paths, walked one by one with real custodians.
+
+mod contact;
+mod world;
