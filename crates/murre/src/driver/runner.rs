@@ -1,0 +1,419 @@
+//! The thread itself: wait, gather turns, commit, release; and what happens when that fails.
+
+use super::counters::{Counters, add};
+use super::puzzles::Puzzles;
+use super::{
+    Ask, AskError, CALM, Clock, Keeper, MAX_COMMANDS, MAX_FAILURES, MAX_TURNS, Machine, Opener, Parts,
+    StartError, StopReason, Told, WINDOW,
+};
+use crate::home::counter::SendCounter;
+use murre_core::link::Dest;
+use murre_core::{Class, CommandId, Input, LinkId, Mono, Now, Output, Transmit, TurnError, View};
+use murre_store::StoreError;
+use rand_core::{OsRng, RngCore};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+
+/// Least time between two tidyings of the store.
+const TIDY_EVERY: Duration = Duration::from_secs(1);
+/// First wait between two failures in a row, doubled each time; none before the first retry.
+const BACK_OFF: Duration = Duration::from_millis(20);
+
+/// What made a transaction fail.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Turn(#[from] TurnError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the send counter: {0}")]
+    Counter(std::io::Error),
+    #[error("the machine does not open: {0}")]
+    Open(String),
+}
+
+/// What leaves once it is durable.
+enum Held<E> {
+    Transmit(Transmit),
+    Event(E),
+}
+
+type Waiter<M> = oneshot::Sender<Result<<M as Machine>::Answer, AskError>>;
+
+pub(super) struct Runner<M: Machine, K, O> {
+    machine: M,
+    store: K,
+    opener: O,
+    clock: Clock,
+    due: Option<Mono>,
+    asks: mpsc::Receiver<Ask<M>>,
+    inputs: mpsc::Receiver<Input>,
+    inputs_open: bool,
+    transmit: Box<dyn FnMut(Transmit) + Send>,
+    notice: Box<dyn FnMut(M::Notice) + Send>,
+    counter: Option<SendCounter>,
+    /// Something was stored since the counter was last raised.
+    unraised: bool,
+    puzzles: Puzzles,
+    counters: Arc<Counters>,
+    // What waits.
+    commands: Vec<(CommandId, M::Command)>,
+    looks: Vec<Box<dyn FnOnce(&M, Now) + Send>>,
+    queued: VecDeque<Input>,
+    waiters: BTreeMap<CommandId, Waiter<M>>,
+    next_command: u64,
+    stopping: bool,
+    tidy_at: Option<Instant>,
+    // What outlives a machine.
+    generation: u64,
+    links: BTreeSet<LinkId>,
+    orphans: BTreeSet<LinkId>,
+    listening: Option<Input>,
+    failures: u32,
+    failed_at: Option<Instant>,
+}
+
+impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
+    pub fn open(
+        parts: Parts<M, K, O>,
+        asks: mpsc::Receiver<Ask<M>>,
+        own: mpsc::WeakSender<Ask<M>>,
+        counters: Arc<Counters>,
+    ) -> Result<Self, StartError<O::Error>> {
+        let Parts { store, mut opener, inputs, transmit, notice, counter } = parts;
+        let clock = Clock::start();
+        let puzzles = Puzzles::start(own).map_err(|_| StartError::Thread)?;
+        let now = clock.now();
+        let machine = opener.open(fresh_seed(), now, &store).map_err(StartError::Open)?;
+        Ok(Self {
+            machine,
+            store,
+            opener,
+            clock,
+            // A machine says when it wants to be called only at the end of a turn: give it a first one.
+            due: Some(now.mono),
+            asks,
+            inputs,
+            inputs_open: true,
+            transmit,
+            notice,
+            counter,
+            unraised: false,
+            puzzles,
+            counters,
+            commands: Vec::new(),
+            looks: Vec::new(),
+            queued: VecDeque::new(),
+            waiters: BTreeMap::new(),
+            next_command: 0,
+            stopping: false,
+            tidy_at: None,
+            generation: 0,
+            links: BTreeSet::new(),
+            orphans: BTreeSet::new(),
+            listening: None,
+            failures: 0,
+            failed_at: None,
+        })
+    }
+
+    /// Runs until it is asked to stop, all holds are dropped, or the store fails for good.
+    pub fn run(mut self) -> StopReason {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return StopReason::Failing { failures: 1, last: error.to_string() },
+        };
+        loop {
+            runtime.block_on(self.wait());
+            if self.gather() {
+                if let Err(fault) = self.transaction()
+                    && let Err(reason) = self.recover(fault)
+                {
+                    return self.end(reason);
+                }
+            }
+            let now = self.clock.now();
+            for look in std::mem::take(&mut self.looks) {
+                look(&self.machine, now);
+            }
+            self.tidy();
+            if self.stopping {
+                return self.end(StopReason::Asked);
+            }
+        }
+    }
+
+    fn end(mut self, reason: StopReason) -> StopReason {
+        for (_, waiter) in std::mem::take(&mut self.waiters) {
+            let _ = waiter.send(Err(AskError::Stopped));
+        }
+        reason
+    }
+
+    /// Sleeps until something is to be done.
+    async fn wait(&mut self) {
+        if self.work_waits() {
+            return;
+        }
+        let due = self.due.and_then(|at| self.clock.instant(at));
+        let wake = [due, self.tidy_at].into_iter().flatten().min();
+        tokio::select! {
+            biased;
+            ask = self.asks.recv() => match ask {
+                Some(ask) => self.take_ask(ask),
+                None => self.stopping = true,
+            },
+            input = self.inputs.recv(), if self.inputs_open => match input {
+                Some(input) => self.take_input(input),
+                None => self.inputs_open = false,
+            },
+            () = sleep_until(wake) => {}
+        }
+    }
+
+    fn work_waits(&self) -> bool {
+        !self.commands.is_empty() || !self.queued.is_empty() || !self.looks.is_empty() || self.stopping
+    }
+
+    fn take_ask(&mut self, ask: Ask<M>) {
+        match ask {
+            Ask::Command { command, answer } => {
+                let id = self.next_id();
+                self.waiters.insert(id, answer);
+                self.commands.push((id, command));
+            }
+            Ask::Look(look) => self.looks.push(look),
+            Ask::Solved { generation, id, solution } if generation == self.generation => {
+                let command = (self.next_id(), M::solved(id, solution));
+                self.commands.push(command);
+            }
+            Ask::Solved { .. } => {}
+            Ask::Stop => self.stopping = true,
+        }
+    }
+
+    fn next_id(&mut self) -> CommandId {
+        self.next_command += 1;
+        CommandId(self.next_command)
+    }
+
+    /// Takes what waits without waiting. `true` if there is a turn to take.
+    fn gather(&mut self) -> bool {
+        while self.commands.len() < MAX_COMMANDS && !self.stopping {
+            match self.asks.try_recv() {
+                Ok(ask) => self.take_ask(ask),
+                Err(_) => break,
+            }
+        }
+        while self.queued.is_empty() {
+            match self.inputs.try_recv() {
+                Ok(input) => self.take_input(input),
+                Err(_) => break,
+            }
+        }
+        !self.commands.is_empty() || !self.queued.is_empty() || self.is_due()
+    }
+
+    fn is_due(&self) -> bool {
+        self.due.is_some_and(|at| at <= self.clock.now().mono)
+    }
+
+    /// BEGIN, turns, COMMIT, counter, release.
+    // spec: M-1, M-3
+    fn transaction(&mut self) -> Result<(), Fault> {
+        let began = Instant::now();
+        let (mut held, mut turns) = (Vec::new(), 0);
+        self.store.begin()?;
+        while self.gather() && turns < MAX_TURNS && (turns == 0 || began.elapsed() < WINDOW) {
+            turns += self.round(&mut held)?;
+        }
+        let sends = held.iter().any(|held| matches!(held, Held::Transmit(_)));
+        let raise = self.counter.as_ref().filter(|_| sends && self.unraised).map(SendCounter::next);
+        if let Some(batch) = &raise {
+            self.store.apply(batch)?;
+        }
+        self.store.commit()?;
+        add(&self.counters.commits, 1);
+        if raise.is_some()
+            && let Some(counter) = &mut self.counter
+        {
+            counter.raise().map_err(Fault::Counter)?;
+            self.unraised = false;
+        }
+        self.release(held);
+        Ok(())
+    }
+
+    /// One turn for all waiting commands, one for the next input, one for the timer, whichever there are.
+    fn round(&mut self, held: &mut Vec<Held<M::Event>>) -> Result<usize, Fault> {
+        let mut turns = 0;
+        if !self.commands.is_empty() {
+            let commands = std::mem::take(&mut self.commands);
+            add(&self.counters.commands, commands.len());
+            self.turn(held, |machine, now, view| machine.handle_commands(now, view, commands))?;
+            turns += 1;
+        }
+        if let Some(input) = self.queued.pop_front() {
+            add(&self.counters.inputs, 1);
+            self.turn(held, |machine, now, view| machine.handle_input(now, view, input))?;
+            turns += 1;
+        }
+        if self.is_due() {
+            self.turn(held, |machine, now, view| machine.handle_timeout(now, view))?;
+            turns += 1;
+        }
+        Ok(turns)
+    }
+
+    // spec: M-2
+    fn turn(
+        &mut self,
+        held: &mut Vec<Held<M::Event>>,
+        verb: impl FnOnce(&mut M, Now, &dyn View) -> Result<(), TurnError>,
+    ) -> Result<(), Fault> {
+        add(&self.counters.turns, 1);
+        verb(&mut self.machine, self.clock.now(), &self.store)?;
+        while let Some(output) = self.machine.poll_output() {
+            match output {
+                Output::Commit(batch) => {
+                    self.unraised |= !batch.is_empty();
+                    self.store.apply(&batch)?;
+                }
+                Output::Transmit(transmit) => held.push(Held::Transmit(transmit)),
+                Output::Event(event) => held.push(Held::Event(event)),
+                Output::Timeout(at) => self.due = at,
+            }
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, held: Vec<Held<M::Event>>) {
+        for held in held {
+            match held {
+                Held::Transmit(transmit) => {
+                    add(&self.counters.transmits, 1);
+                    (self.transmit)(transmit);
+                }
+                Held::Event(event) => match M::sort(event) {
+                    Told::Answer(id, answer) => {
+                        // Commands of our own (solutions) have nobody waiting, and callers may have gone.
+                        if let Some(waiter) = self.waiters.remove(&id) {
+                            let _ = waiter.send(Ok(answer));
+                        }
+                    }
+                    Told::Notice(notice) => (self.notice)(notice),
+                    Told::Solve(id, puzzle) => {
+                        add(&self.counters.puzzles, 1);
+                        self.puzzles.give(self.generation, id, puzzle);
+                    }
+                },
+            }
+        }
+    }
+
+    /// Rolls back, answers what waits, opens the machine again.
+    // spec: M-4
+    fn recover(&mut self, mut fault: Fault) -> Result<(), StopReason> {
+        self.store.rollback();
+        for (_, waiter) in std::mem::take(&mut self.waiters) {
+            let _ = waiter.send(Err(AskError::Environment));
+        }
+        self.commands.clear();
+        loop {
+            tracing::error!(error = %fault, "a transaction failed; nothing of it was kept or sent");
+            self.count_failure(&fault)?;
+            let now = self.clock.now();
+            match self.opener.open(fresh_seed(), now, &self.store) {
+                Ok(machine) => {
+                    self.machine = machine;
+                    self.due = Some(now.mono);
+                    self.start_over();
+                    return Ok(());
+                }
+                Err(error) => fault = Fault::Open(error.to_string()),
+            }
+        }
+    }
+
+    fn count_failure(&mut self, fault: &Fault) -> Result<(), StopReason> {
+        add(&self.counters.failures, 1);
+        if self.failed_at.is_none_or(|at| at.elapsed() > CALM) {
+            self.failures = 0;
+        }
+        self.failures += 1;
+        self.failed_at = Some(Instant::now());
+        if self.failures >= MAX_FAILURES {
+            return Err(StopReason::Failing { failures: self.failures, last: fault.to_string() });
+        }
+        if let Some(doublings) = self.failures.checked_sub(2) {
+            std::thread::sleep(BACK_OFF * 2u32.pow(doublings));
+        }
+        Ok(())
+    }
+
+    /// The new machine knows no link: those that are up are closed, so that both ends begin again.
+    fn start_over(&mut self) {
+        self.generation += 1;
+        self.puzzles.only(self.generation);
+        self.queued.clear();
+        for link in std::mem::take(&mut self.links) {
+            self.orphans.insert(link);
+            (self.transmit)(Transmit { to: Dest::Close(link), class: Class::Control, bytes: Vec::new() });
+        }
+        self.queued.extend(self.listening.clone());
+    }
+
+    /// Keeps the list of links, and drops what comes from links that the present machine never knew.
+    fn take_input(&mut self, input: Input) {
+        let orphan = match &input {
+            Input::LinkUp(up) => {
+                self.links.insert(up.id);
+                false
+            }
+            Input::LinkDown { link, .. } => {
+                self.links.remove(link);
+                self.orphans.remove(link)
+            }
+            Input::Frame { link, .. } | Input::Credit { link, .. } => self.orphans.contains(link),
+            Input::Listening { .. } => {
+                self.listening = Some(input.clone());
+                false
+            }
+            Input::Unreachable { .. } => false,
+        };
+        if orphan {
+            add(&self.counters.stale, 1);
+        } else {
+            self.queued.push_back(input);
+        }
+    }
+
+    /// Between two transactions, and at most once in [`TIDY_EVERY`]: emptying a WAL costs as much as many COMMITs.
+    fn tidy(&mut self) {
+        if self.tidy_at.is_some_and(|at| at > Instant::now()) {
+            return;
+        }
+        self.tidy_at = None;
+        if self.store.wants_tidy() {
+            self.store.tidy();
+            self.tidy_at = Some(Instant::now() + TIDY_EVERY);
+        }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// From the operating system, at each start, never stored.
+// spec: M-7
+fn fresh_seed() -> [u8; 32] {
+    let mut seed = [0; 32];
+    OsRng.fill_bytes(&mut seed);
+    seed
+}

@@ -1,0 +1,45 @@
+//! Files and directories that only their owner may read, written so that a crash leaves the old or the new.
+
+use super::HomeError;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+/// Makes a directory that only its owner may enter.
+pub(crate) fn private_dir(path: &Path) -> Result<(), HomeError> {
+    fs::DirBuilder::new().mode(0o700).create(path).map_err(HomeError::io(path))
+}
+
+/// Takes the rights of everybody else off a directory.
+// spec: H-1
+pub(crate) fn make_private(path: &Path) -> Result<(), HomeError> {
+    let mode = fs::metadata(path).map_err(HomeError::io(path))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(HomeError::io(path))?;
+    }
+    Ok(())
+}
+
+/// Writes a file that only its owner may read, in one step: beside it first, then renamed over it.
+// spec: H-2
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".tmp");
+    let beside = path.with_file_name(name);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&beside)
+        .map_err(HomeError::io(&beside))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(HomeError::io(&beside))?;
+    fs::rename(&beside, path).map_err(HomeError::io(path))?;
+    sync_dir(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Makes the names in a directory durable.
+pub(crate) fn sync_dir(path: &Path) -> Result<(), HomeError> {
+    File::open(path).and_then(|dir| dir.sync_all()).map_err(HomeError::io(path))
+}

@@ -1,0 +1,107 @@
+//! The home directory: where one account of one device lives.
+//!
+//! ```text
+//! HOME/                 0700
+//!  |_ lock              held while a process uses the home; its text is that process's id
+//!  |_ key.wrapped       the database key under the passphrase     } exactly one of the two;
+//!  |_ key               the database key, readable by its owner   } the last file that `init` puts in place
+//!  |_ store.db (+ WAL)  SQLCipher, the machine's rows
+//!  |_ sent              the send counter: a store older than this never sends again
+//!  |_ api.sock          the local API while `up` runs
+//!  |_ new/              an `init` that has not finished; removed by the next one
+//! ```
+//!
+//! Nothing here knows what the rows mean. The law is `spec/10-home.md`.
+
+pub mod counter;
+mod error;
+mod files;
+mod init;
+mod key;
+mod lock;
+
+pub use error::HomeError;
+pub use init::{MakeError, make};
+pub use key::{KdfCost, Passphrase, Protection};
+pub use lock::Lock;
+
+use counter::SendCounter;
+use key::KeyFile;
+use murre_store::{Config, SqliteStore};
+use std::path::{Path, PathBuf};
+
+/// Names of the files in a home.
+pub(crate) mod names {
+    pub const LOCK: &str = "lock";
+    pub const KEY: &str = "key";
+    pub const WRAPPED: &str = "key.wrapped";
+    pub const STORE: &str = "store.db";
+    pub const SENT: &str = "sent";
+    pub const SOCKET: &str = "api.sock";
+    pub const NEW: &str = "new";
+}
+
+/// A home that this process has opened and holds.
+#[derive(Debug)]
+pub struct Home {
+    path: PathBuf,
+    protection: Protection,
+    lock: Lock,
+}
+
+impl Home {
+    /// Locks the home, opens its key and its store.
+    ///
+    /// # Errors
+    /// [`HomeError`]. Nothing but the lock file is touched before the key opens the store.
+    pub fn open(
+        path: &Path,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<(Self, SqliteStore, SendCounter), HomeError> {
+        if !exists(path) {
+            return Err(HomeError::NoHome { home: path.to_owned() });
+        }
+        let lock = Lock::take(path)?;
+        files::make_private(path)?;
+        let file = KeyFile::read(path)?;
+        let protection = file.protection();
+        let key = file.open(passphrase)?;
+        let db = path.join(names::STORE);
+        if !db.is_file() {
+            return Err(HomeError::NoStore { home: path.to_owned() });
+        }
+        let store = SqliteStore::open(&db, Some(&key), Config::default())
+            .map_err(|source| HomeError::store(path, source))?;
+        let counter = SendCounter::open(&path.join(names::SENT), &store)?;
+        Ok((Self { path: path.to_owned(), protection, lock }, store, counter))
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What hides the database key.
+    #[must_use]
+    pub const fn protection(&self) -> Protection {
+        self.protection
+    }
+
+    /// Where the local API listens.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.path.join(names::SOCKET)
+    }
+
+    /// Gives the home back. Also done when the value is dropped.
+    pub fn close(self) {
+        self.lock.release();
+    }
+}
+
+/// Whether an account lives in this directory, whole or damaged.
+#[must_use]
+pub fn exists(path: &Path) -> bool {
+    [names::KEY, names::WRAPPED, names::STORE].iter().any(|name| path.join(name).exists())
+}
