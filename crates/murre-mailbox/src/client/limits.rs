@@ -18,6 +18,8 @@ pub const AVOID_MS: u64 = HOUR;
 pub const QUIET_MS: u64 = 5 * SECOND;
 /// Longest such pause, ms.
 pub const QUIET_MAX_MS: u64 = 10 * MINUTE;
+/// Longest such pause while no custodian is heard at all, ms.
+pub const QUIET_MAX_ALONE_MS: u64 = 30 * SECOND;
 /// Heard from no custodian for longer than this: we were away, ms. More than two routine polls.
 pub const OFFLINE_MS: u64 = 150 * SECOND;
 /// Between two comparisons of the directory with some node, ms.

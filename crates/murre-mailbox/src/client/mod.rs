@@ -225,9 +225,14 @@ impl Client {
     /// # Errors
     /// [`TurnError`] if the store fails.
     pub fn handle_link_up(&mut self, cx: &mut ClientCx<'_, '_>, link: &LinkUp) -> Result<(), TurnError> {
-        if self.wire.is_node(&link.peer) && self.wire.links.up(link.id, link.peer) {
+        let alone = self.wire.node_links() == 0;
+        // Every link is followed: its other end may become known as a node later.
+        if self.wire.links.up(link.id, link.peer) && self.wire.is_node(&link.peer) {
             self.wire.peers.heard(&link.peer);
             self.directories.link_up(cx, &mut self.wire, link.peer);
+            if alone {
+                self.hurry();
+            }
             self.stir();
         }
         self.drive(cx);
@@ -259,7 +264,7 @@ impl Client {
     }
 
     fn lost(&mut self, cx: &mut ClientCx<'_, '_>, peer: PeerKey) {
-        self.wire.peers.quiet(peer, cx.now.mono);
+        self.wire.silent(peer, cx.now);
         for gone in self.wire.lost(&peer) {
             self.failed(cx.now.mono, &gone);
         }
@@ -307,9 +312,7 @@ impl Client {
             Purpose::Hello | Purpose::Descriptors(_) => {
                 let learned = self.directories.answered(cx, &mut self.wire, node, &purpose, reply)?;
                 if learned == Learned::Changed {
-                    self.puts.hurry();
-                    self.watches.look_now();
-                    self.objects.stirred = true;
+                    self.hurry();
                 }
             }
             Purpose::Put { put, .. } => self.puts.answered(cx, &mut self.wire, *put, node, reply),
@@ -336,6 +339,13 @@ impl Client {
         self.stir();
     }
 
+    /// There is somebody to ask again: nobody waits out a pause.
+    fn hurry(&mut self) {
+        self.puts.hurry();
+        self.watches.hurry();
+        self.objects.stirred = true;
+    }
+
     /// Room on the wire may have come free: whoever waits for it tries again.
     fn stir(&mut self) {
         self.watches.stirred = true;
@@ -349,7 +359,7 @@ impl Client {
     /// [`TurnError`] if the store fails.
     pub fn handle_timeout(&mut self, cx: &mut ClientCx<'_, '_>) -> Result<(), TurnError> {
         for gone in self.wire.expired(cx.now.mono) {
-            self.wire.peers.quiet(gone.node, cx.now.mono);
+            self.wire.silent(gone.node, cx.now);
             self.failed(cx.now.mono, &gone);
         }
         self.watches.calendar(cx, &self.wire)?;
@@ -400,7 +410,7 @@ impl Client {
             nodes_known: directory.map_or(0, Directory::len),
             eligible,
             small: eligible < NetworkParams::SMALL_NETWORK,
-            links: self.wire.links.peers().count(),
+            links: self.wire.node_links(),
             reachable: self.wire.reachable(now),
             clock_offset_ms: self.wire.peers.offset(),
             avoided: self.wire.peers.avoided_count(now.mono),

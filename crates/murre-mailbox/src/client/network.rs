@@ -26,6 +26,8 @@ use std::collections::BTreeSet;
 
 /// Rounds of descriptors fetched from one node at a time.
 const MAX_ROUNDS: u32 = 16;
+/// Stale nodes greeted at once while nobody is known who counts.
+const STRANGERS: usize = 4;
 /// Soonest comparison after a doubt, ms: a node that always doubts costs us one greeting in this time.
 const DOUBT_MS: u64 = 30_000;
 
@@ -48,13 +50,15 @@ pub struct Directories {
     boot_wait: u64,
     doubt_at: Option<Mono>,
     greeted: bool,
+    /// Some node is known that counts.
+    company: bool,
 }
 
 impl Directories {
     /// When something is to be done.
     pub fn next_timeout(&self, wire: &Wire) -> Option<Mono> {
         let doubt = wire.doubt.and(Some(self.doubt_at.unwrap_or_default()));
-        let boot = needs_bootstrap(wire).then(|| self.boot_at.unwrap_or_default());
+        let boot = self.alone(wire).then(|| self.boot_at.unwrap_or_default());
         let compare = wire.directory.as_ref().map(|_| self.compare_at.unwrap_or_default());
         [doubt, boot, compare].into_iter().flatten().min()
     }
@@ -62,6 +66,24 @@ impl Directories {
     /// A link to a node came up: greet it.
     pub fn link_up(&mut self, cx: &mut ClientCx<'_, '_>, wire: &mut Wire, node: PeerKey) {
         hello(cx, wire, node);
+    }
+
+    /// Whether nobody is known who counts, but somebody can be asked.
+    fn alone(&self, wire: &Wire) -> bool {
+        let anyone = !wire.bootstraps.is_empty() || wire.directory.as_ref().is_some_and(|d| !d.is_empty());
+        anyone && !self.company
+    }
+
+    /// Whom to ask then: every bootstrap, and a few of the nodes whose descriptors have gone stale.
+    fn strangers(cx: &mut ClientCx<'_, '_>, wire: &Wire) -> Vec<PeerKey> {
+        let mut stale: Vec<PeerKey> =
+            wire.directory.iter().flat_map(Directory::summary).map(|(node, _)| node).collect();
+        cx.rng.shuffle(&mut stale);
+        stale.truncate(STRANGERS);
+        stale.extend(wire.bootstraps.iter().map(|b| b.key));
+        stale.sort_unstable();
+        stale.dedup();
+        stale
     }
 
     /// A bootstrap was added: try it at once.
@@ -73,12 +95,12 @@ impl Directories {
     /// Greets whom it is time to greet.
     pub fn drive(&mut self, cx: &mut ClientCx<'_, '_>, wire: &mut Wire) {
         let now = cx.now.mono;
-        if needs_bootstrap(wire) && self.boot_at.is_none_or(|at| at <= now) {
+        self.company = wire.eligible(cx.now) > 0;
+        if self.alone(wire) && self.boot_at.is_none_or(|at| at <= now) {
             self.boot_wait =
                 if self.boot_wait == 0 { RETRY_MS } else { (self.boot_wait * 2).min(RETRY_MAX_MS) };
             self.boot_at = Some(now.plus(self.boot_wait));
-            let nodes: Vec<PeerKey> = wire.bootstraps.iter().map(|b| b.key).collect();
-            for node in nodes {
+            for node in Self::strangers(cx, wire) {
                 if !wire.peers.avoided(&node, now) {
                     hello(cx, wire, node);
                 }
@@ -193,11 +215,6 @@ impl Directories {
         }
         Ok(learned)
     }
-}
-
-/// Whether nobody but the bootstraps can be asked.
-fn needs_bootstrap(wire: &Wire) -> bool {
-    !wire.bootstraps.is_empty() && wire.directory.as_ref().is_none_or(Directory::is_empty)
 }
 
 fn hello(cx: &mut ClientCx<'_, '_>, wire: &mut Wire, node: PeerKey) {

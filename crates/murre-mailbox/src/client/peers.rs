@@ -3,7 +3,7 @@
 //! A custodian that lied is *avoided* for an hour; one that cannot be reached or is busy is left *quiet* for a
 //! while that doubles. Neither is a judgement that others hear of: a node cannot be slandered.
 
-use super::limits::{AVOID_MS, CLOCK_SAMPLES, MAX_PEERS, MAX_PHANTOMS, QUIET_MAX_MS, QUIET_MS};
+use super::limits::{AVOID_MS, CLOCK_SAMPLES, MAX_PEERS, MAX_PHANTOMS, QUIET_MS};
 use murre_core::id::PeerKey;
 use murre_core::{Mono, Wall};
 use std::collections::{BTreeMap, VecDeque};
@@ -58,9 +58,9 @@ impl Peers {
     }
 
     /// It could not be reached, was silent, or has no time.
-    pub fn quiet(&mut self, peer: PeerKey, now: Mono) {
+    pub fn quiet(&mut self, peer: PeerKey, now: Mono, most: u64) {
         let entry = self.entry(peer);
-        entry.quiet_ms = if entry.quiet_ms == 0 { QUIET_MS } else { (entry.quiet_ms * 2).min(QUIET_MAX_MS) };
+        entry.quiet_ms = if entry.quiet_ms == 0 { QUIET_MS } else { (entry.quiet_ms * 2).min(most) };
         entry.quiet_until = Some(now.plus(entry.quiet_ms));
     }
 
@@ -133,7 +133,7 @@ mod tests {
         assert!(peers.avoided(&peer(0), Mono(4 + AVOID_MS)));
         assert!(!peers.avoided(&peer(0), Mono(5 + AVOID_MS)));
         for n in 1..2 * MAX_PEERS as u64 {
-            peers.quiet(peer(n), Mono(0));
+            peers.quiet(peer(n), Mono(0), QUIET_MS);
         }
         assert_eq!(peers.known.len(), MAX_PEERS);
         assert!(peers.avoided(&peer(0), Mono(6)), "what matters longest is kept");

@@ -36,6 +36,8 @@ pub struct Careful {
     pub have: BTreeSet<PeerKey>,
     pub asked: BTreeSet<PeerKey>,
     pub flying: usize,
+    /// A coordinator is asking others.
+    pub fanning: bool,
     pub coordinators: usize,
     pub coordinated: bool,
     /// Network time when it began.
@@ -245,7 +247,9 @@ impl Place {
     pub fn take_wanted(&mut self, node: &PeerKey, first: BoxId) -> Vec<BoxId> {
         let mut ids = Vec::new();
         for (id, p) in &mut self.pending {
-            let fits = *id == first || (p.listed_by.contains(node) && !p.without.contains(node));
+            let orphan = p.listed_by.is_subset(&p.without);
+            let other = (orphan || p.listed_by.contains(node)) && !p.without.contains(node);
+            let fits = *id == first || other;
             if ids.len() < MAX_IDS && fits && !p.asked && !p.delivered {
                 p.asked = true;
                 ids.push(*id);

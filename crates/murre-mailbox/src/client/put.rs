@@ -161,6 +161,7 @@ impl Put {
     /// devices that lost one custodian do not come back as one.
     // spec: BC-9
     pub fn back_off(&mut self, now: Mono, rng: &mut Rng) {
+        self.puzzles = 0;
         self.backoff = if self.backoff == 0 { RETRY_MS } else { (self.backoff * 2).min(RETRY_MAX_MS) };
         self.retry_at = Some(now.plus(self.backoff + rng.below(self.backoff / 8 + 1)));
     }

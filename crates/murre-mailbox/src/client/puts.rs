@@ -189,6 +189,12 @@ impl Puts {
         }
         let placement = wire.placement(&put.locator, put.expect.epoch, cx.now);
         let q = wire.quorum(cx.now);
+        if put.solid(&placement, &q) {
+            // The set of nodes changed, and with it who belongs to the placement.
+            self.tell(cx, wire, key, &placement);
+            return None;
+        }
+        let put = self.active.get_mut(&key)?;
         loop {
             let next = put.next(&placement, &q, |n| wire.usable(n, cx.now.mono));
             match next {
@@ -261,7 +267,7 @@ impl Puts {
                     self.refused(cx, wire, key, node, who, refusal);
                 }
             }
-            Reply::Refused(_) => wire.peers.quiet(node, cx.now.mono),
+            Reply::Refused(_) => wire.silent(node, cx.now),
             _ => wire.peers.avoid(node, cx.now.mono),
         }
     }
@@ -276,7 +282,7 @@ impl Puts {
     ) -> bool {
         let Some(put) = self.active.get(&key) else { return true };
         let solid = put.solid(placement, &wire.quorum(cx.now));
-        let signed_by = put.signed.iter().copied().collect();
+        let signed_by = put.signed.iter().filter(|n| placement.contains(n)).copied().collect();
         cx.up(ClientEvent::Receipts { put: key, signed_by, solid });
         if solid {
             self.active.remove(&key);

@@ -10,7 +10,7 @@ use super::place::{Listed, Place};
 use super::watches::Watches;
 use super::wire::{ListWay, Purpose, Wire};
 use crate::boxes::{SealedBox, VerifiedBox};
-use crate::frame::{Reply, Request};
+use crate::frame::{Refusal, Reply, Request};
 use crate::limits::MAX_IDS;
 use crate::request::{Cursor, ListPart, ReadKind};
 use murre_core::id::{BoxId, PeerKey};
@@ -32,6 +32,10 @@ struct At<'p> {
 impl Watches {
     /// Earliest moment at which some place has something to do.
     pub fn next_timeout(&self, wire: &Wire) -> Option<Mono> {
+        if !wire.has_room() {
+            // The next answer, or its deadline, brings us back.
+            return self.calendar_due(wire);
+        }
         let due = |p: &Place, current: bool, open: bool| {
             let careful = p.careful.as_ref().and_then(|c| c.retry_at);
             let poll = open.then_some(p.poll_at);
@@ -88,12 +92,8 @@ impl Watches {
             let mut at = At { watch: key, epoch: *epoch, place, placement, k: q.k, r: q.r };
             at.gets(cx, wire);
             at.careful(cx, wire);
-            if open.contains(epoch) {
-                at.routine(cx, wire);
-            }
-            if *epoch == current {
-                at.long_poll(cx, wire);
-            }
+            at.routine(cx, wire, open.contains(epoch));
+            at.long_poll(cx, wire, *epoch == current);
             at.tombstones(cx, wire);
             at.place.save(cx.tx);
         }
@@ -113,6 +113,7 @@ impl Watches {
         let Some(place) = self.place(watch, *epoch) else { return };
         let placement = wire.placement(&place.reader.locator, *epoch, cx.now);
         let fan = *way == ListWay::CarefulFan;
+        let mut refused = false;
         let mut read = Vec::new();
         let mut more = Vec::new();
         match reply {
@@ -129,10 +130,20 @@ impl Watches {
                     }
                 }
             }
-            Reply::Refused(_) => wire.peers.quiet(node, cx.now.mono),
+            // It has no room for those who wait: look in each minute.
+            Reply::Refused(Refusal::Busy) if *way == ListWay::Long => refused = true,
+            Reply::Refused(why) => {
+                // Our clock or our directory may be wrong.
+                if matches!(why, Refusal::Denied | Refusal::NotMine) {
+                    wire.doubt = Some(node);
+                }
+                wire.silent(node, cx.now);
+            }
             _ => wire.peers.avoid(node, cx.now.mono),
         }
-        settle(place, *way, cx.now.mono, Some(&node));
+        let Some(place) = self.place(watch, *epoch) else { return };
+        let pause = if refused { POLL_MS } else { LONG_POLL_PAUSE_MS };
+        settle(place, *way, cx.now.mono.plus(pause));
         if let Some(careful) = &mut place.careful {
             careful.have.extend(read);
             for n in &more {
@@ -150,7 +161,7 @@ impl Watches {
         self.stirred = true;
         let Purpose::List { watch, epoch, way, .. } = asked else { return };
         if let Some(place) = self.place(watch, *epoch) {
-            settle(place, *way, now, None);
+            settle(place, *way, now.plus(QUIET_MS));
         }
     }
 
@@ -181,7 +192,7 @@ impl Watches {
                     }
                 }
             }
-            Reply::Refused(_) => wire.peers.quiet(node, cx.now.mono),
+            Reply::Refused(_) => wire.silent(node, cx.now),
             _ => lied = true,
         }
         if lied {
@@ -251,17 +262,18 @@ impl At<'_> {
         self.place.get_retry_at = None;
         while self.place.gets < MAX_GETS_PER_PLACE && wire.has_room() {
             let Some((first, listed_by, without)) = self.place.wanted() else { return };
+            let denied = listed_by.iter().all(|n| without.contains(n) || wire.peers.avoided(n, cx.now.mono));
+            let others = without.difference(&listed_by).count();
+            if denied && (others >= self.r || self.placement.iter().all(|n| without.contains(n))) {
+                for lister in self.place.drop_pending(&first) {
+                    wire.peers.phantom(lister, cx.now.mono);
+                }
+                continue;
+            }
             let listers: Vec<PeerKey> = listed_by.into_iter().collect();
             let node =
                 wire.choose(cx, &listers, &without).or_else(|| wire.choose(cx, &self.placement, &without));
             let Some(node) = node else {
-                let answered = self.placement.iter().filter(|n| without.contains(*n)).count();
-                if answered >= self.placement.len() || answered >= self.r.max(listers.len()) {
-                    for lister in self.place.drop_pending(&first) {
-                        wire.peers.phantom(lister, cx.now.mono);
-                    }
-                    continue;
-                }
                 self.place.get_retry_at = Some(cx.now.mono.plus(QUIET_MS));
                 return;
             };
@@ -286,14 +298,20 @@ impl At<'_> {
         let room = self.place.has_room();
         loop {
             let Some(careful) = &mut self.place.careful else { return };
-            if careful.retry_at.is_some_and(|at| at > cx.now.mono) || careful.flying > 0 || !wire.has_room() {
+            if careful.retry_at.is_some_and(|at| at > cx.now.mono) {
                 return;
             }
             careful.retry_at = None;
-            let have = self.placement.iter().filter(|n| careful.have.contains(*n)).count();
+            // Who was caught since does not count.
+            let counts = |n: &&PeerKey| careful.have.contains(*n) && !wire.peers.avoided(n, cx.now.mono);
+            let have = self.placement.iter().filter(counts).count();
             if need > 0 && have >= need {
                 let since = careful.since;
                 self.place.careful_done(since);
+                return;
+            }
+            let waits = careful.fanning || (careful.flying > 0 && have + careful.flying >= need);
+            if waits || !wire.has_room() {
                 return;
             }
             let coordinate =
@@ -303,6 +321,9 @@ impl At<'_> {
             // Silent custodians are replaced by the spare ranks.
             let choice = choice.or_else(|| if room { wire.choose(cx, &self.placement, &not) } else { None });
             let Some(node) = choice else {
+                if careful.flying > 0 {
+                    return;
+                }
                 careful.back_off(cx.now.mono, cx.rng);
                 return;
             };
@@ -313,6 +334,7 @@ impl At<'_> {
                 && let Some(careful) = &mut self.place.careful
             {
                 careful.flying += 1;
+                careful.fanning = coordinate;
                 if coordinate {
                     // Its own part comes with the others; if not it is asked again alone.
                     careful.asked.remove(&node);
@@ -322,11 +344,14 @@ impl At<'_> {
     }
 
     /// Two random custodians each minute.
-    fn routine(&mut self, cx: &mut ClientCx<'_, '_>, wire: &mut Wire) {
-        if self.place.poll_at > cx.now.mono || !self.place.has_room() {
+    fn routine(&mut self, cx: &mut ClientCx<'_, '_>, wire: &mut Wire, open: bool) {
+        if self.place.poll_at > cx.now.mono {
             return;
         }
         self.place.poll_at = cx.now.mono.plus(POLL_MS);
+        if !open || !self.place.has_room() {
+            return;
+        }
         let mut nodes = self.first();
         nodes.retain(|n| self.place.long != Some(*n) && wire.usable(n, cx.now.mono));
         cx.rng.shuffle(&mut nodes);
@@ -336,9 +361,12 @@ impl At<'_> {
     }
 
     /// One list that waits.
-    fn long_poll(&mut self, cx: &mut ClientCx<'_, '_>, wire: &mut Wire) {
-        let free = self.place.long.is_none() && wire.has_long_room() && self.place.has_room();
-        if !free || self.place.long_at > cx.now.mono {
+    fn long_poll(&mut self, cx: &mut ClientCx<'_, '_>, wire: &mut Wire, current: bool) {
+        if self.place.long.is_some() || self.place.long_at > cx.now.mono || !wire.has_long_room() {
+            return;
+        }
+        if !current || !self.place.has_room() {
+            self.place.long_at = cx.now.mono.plus(POLL_MS);
             return;
         }
         let first = self.first();
@@ -377,17 +405,17 @@ impl At<'_> {
 }
 
 /// A request of this kind is no longer under way.
-fn settle(place: &mut Place, way: ListWay, now: Mono, heard: Option<&PeerKey>) {
+fn settle(place: &mut Place, way: ListWay, long_at: Mono) {
     match way {
         ListWay::Long => {
             place.long = None;
-            let pause = if heard.is_some() { LONG_POLL_PAUSE_MS } else { QUIET_MS };
-            place.long_at = now.plus(pause);
+            place.long_at = long_at;
         }
         ListWay::Routine => {}
         ListWay::CarefulFan | ListWay::CarefulOne => {
             if let Some(careful) = &mut place.careful {
                 careful.flying = careful.flying.saturating_sub(1);
+                careful.fanning &= way != ListWay::CarefulFan;
             }
         }
     }

@@ -174,10 +174,18 @@ impl Watches {
         self.sweep(cx, wire)
     }
 
-    /// The network was adopted: look at once.
-    pub fn look_now(&mut self) {
+    /// There is somebody to ask again: look at once, and wait out no pause.
+    pub fn hurry(&mut self) {
         self.calendar_at = None;
         self.stirred = true;
+        for place in self.all.values_mut().flat_map(|w| w.places.values_mut()) {
+            place.long_at = Mono(0);
+            place.get_retry_at = None;
+            if let Some(careful) = &mut place.careful {
+                careful.retry_at = None;
+                careful.backoff = 0;
+            }
+        }
     }
 
     fn calendar_of(

@@ -7,6 +7,7 @@ use super::ClientCx;
 use super::events::{ClientEvent, GetKey, PutKey, WatchKey};
 use super::limits::{
     MAX_BOOTSTRAPS, MAX_INFLIGHT, MAX_INFLIGHT_PER_NODE, MAX_LATE, MAX_LONG_POLLS, OFFLINE_MS,
+    QUIET_MAX_ALONE_MS, QUIET_MAX_MS,
 };
 use super::links::Links;
 use super::peers::Peers;
@@ -133,7 +134,8 @@ pub struct Wire {
     long_polls: usize,
     next_id: u64,
     placed: BTreeMap<(Locator, u64), Placed>,
-    quorum: Option<(Mono, Quorum)>,
+    /// Nodes that counted lately: counting them walks the whole directory.
+    counted: Option<(Mono, usize)>,
     /// When a custodian was last heard, on both clocks: a suspended machine's first clock may stand still.
     heard: Option<Now>,
 }
@@ -153,7 +155,7 @@ impl Wire {
             long_polls: 0,
             next_id: first_id,
             placed: BTreeMap::new(),
-            quorum: None,
+            counted: None,
             heard: None,
         }
     }
@@ -183,10 +185,15 @@ impl Wire {
             || self.directory.as_ref().is_some_and(|d| d.get(peer).is_some())
     }
 
+    /// Nodes that are linked.
+    pub fn node_links(&self) -> usize {
+        self.links.peers().filter(|p| self.is_node(p)).count()
+    }
+
     /// The directory changed: placements are computed anew.
     pub fn forget_placements(&mut self) {
         self.placed.clear();
-        self.quorum = None;
+        self.counted = None;
     }
 
     /// Custodians of a place in rank order, with the spare ranks.
@@ -207,17 +214,28 @@ impl Wire {
         nodes
     }
 
-    /// Copies, receipts and reads.
-    pub fn quorum(&mut self, now: Now) -> Quorum {
-        if let Some((at, quorum)) = self.quorum
+    /// How many nodes count.
+    pub fn eligible(&mut self, now: Now) -> usize {
+        if let Some((at, count)) = self.counted
             && now.mono.since(at) < PLACED_MS
         {
-            return quorum;
+            return count;
         }
         let time = self.time(now);
-        let quorum = self.directory.as_ref().map_or(NetworkParams::quorum(0), |d| d.quorum(time));
-        self.quorum = Some((now.mono, quorum));
-        quorum
+        let count = self.directory.as_ref().map_or(0, |d| d.eligible(time).len());
+        self.counted = Some((now.mono, count));
+        count
+    }
+
+    /// Copies, receipts and reads.
+    pub fn quorum(&mut self, now: Now) -> Quorum {
+        NetworkParams::quorum(self.eligible(now))
+    }
+
+    /// This node was silent or could not be reached. While nobody is heard, the silence is rather ours.
+    pub fn silent(&mut self, node: PeerKey, now: Now) {
+        let most = if self.reachable(now) { QUIET_MAX_MS } else { QUIET_MAX_ALONE_MS };
+        self.peers.quiet(node, now.mono, most);
     }
 
     fn room(&self, node: &PeerKey) -> bool {
@@ -280,7 +298,9 @@ impl Wire {
         let class = purpose.class();
         self.links.sent(class, bytes.len());
         self.long_polls += usize::from(purpose.is_long());
-        *self.per_node.entry(node).or_default() += 1;
+        if !purpose.is_long() {
+            *self.per_node.entry(node).or_default() += 1;
+        }
         self.inflight.insert(id, Inflight { node, purpose, deadline: cx.now.mono.plus(wait_ms) });
         cx.up(ClientEvent::Transmit(Transmit { to, class, bytes }));
         true
@@ -294,8 +314,10 @@ impl Wire {
     fn remove(&mut self, id: u64) -> Option<Inflight> {
         let gone = self.inflight.remove(&id)?;
         self.long_polls -= usize::from(gone.purpose.is_long());
-        if let Some(n) = self.per_node.get_mut(&gone.node) {
-            *n -= 1;
+        if !gone.purpose.is_long()
+            && let Some(n) = self.per_node.get_mut(&gone.node)
+        {
+            *n = n.saturating_sub(1);
             if *n == 0 {
                 self.per_node.remove(&gone.node);
             }
