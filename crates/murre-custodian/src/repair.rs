@@ -45,9 +45,9 @@ struct Session {
 }
 
 /// The state of a round.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Repair {
-    /// When the next round begins; nothing before the first directory.
+    /// When the next round begins.
     next_at: Option<Mono>,
     /// Epochs of this round still to do.
     epochs: VecDeque<u64>,
@@ -55,6 +55,19 @@ pub struct Repair {
     sessions: BTreeMap<PeerKey, Session>,
     /// Fetched in this run, for people.
     fetched: u64,
+}
+
+impl Default for Repair {
+    /// A round is due at once: whoever starts may have been away.
+    fn default() -> Self {
+        Self {
+            next_at: Some(Mono(0)),
+            epochs: VecDeque::new(),
+            epoch: 0,
+            sessions: BTreeMap::new(),
+            fetched: 0,
+        }
+    }
 }
 
 impl Repair {
@@ -82,10 +95,14 @@ impl Repair {
         if self.next_at.is_none_or(|at| at > cx.now.mono) {
             return;
         }
+        if !self.sessions.is_empty() {
+            self.next_at = Some(cx.now.mono.plus(REPAIR_SOON_MS));
+            return;
+        }
         // Spread over a tenth of the pause, so that nodes started together do not ask together for ever.
         let pause = REPAIR_EVERY_MS.saturating_add(cx.rng.below(REPAIR_EVERY_MS / 10));
         self.next_at = Some(cx.now.mono.plus(pause));
-        if sabotage::active("no-repair") || !self.sessions.is_empty() {
+        if sabotage::active("no-repair") {
             return;
         }
         self.epochs = epochs(cx.now.wall, env.params);

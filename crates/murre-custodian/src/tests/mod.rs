@@ -1,3 +1,8 @@
 //! Behaviour of several custodians together, over a virtual wire.
 
+mod hostile;
+mod mail;
+mod reading;
+mod repairing;
+mod storing;
 mod wire;
