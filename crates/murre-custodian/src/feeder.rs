@@ -28,7 +28,9 @@ use murre_crypto::NodeKey;
 use murre_crypto::puzzle::Solution;
 use murre_mailbox::limits::MAX_DESCRIPTOR;
 use murre_mailbox::network::sign_descriptor;
-use murre_mailbox::{Descriptor, DescriptorBody, Directory, Inserted, Refusal, Reply, Request, join_puzzle};
+use murre_mailbox::{
+    Descriptor, DescriptorBody, Directory, Inserted, Refusal, RefusedDescriptor, Reply, Request, join_puzzle,
+};
 
 /// The directory and what keeps it fed.
 #[derive(Debug)]
@@ -197,9 +199,12 @@ impl Feeder {
         linked: &[PeerKey],
     ) -> Result<(), TurnError> {
         let mut fresh = Vec::new();
+        // spec: K-39
         for descriptor in descriptors {
             match self.directory.insert(cx.tx, cx.now, descriptor.clone())? {
                 Inserted::New | Inserted::Newer => fresh.push(descriptor),
+                // A false puzzle costs its maker nothing and us a try: one is enough of them in a frame.
+                Inserted::Refused(RefusedDescriptor::Puzzle) => break,
                 Inserted::Known | Inserted::Refused(_) => {}
             }
         }

@@ -11,6 +11,8 @@ pub const MAX_LINKS: usize = 4_096;
 pub const MAX_PENDING_PER_LINK: usize = 256;
 /// Bytes of requests of one link that are held while they are coordinated.
 pub const MAX_HELD_PER_LINK: usize = 4 << 20;
+/// Owner objects that one link may bring in one minute: each costs up to 65 signature checks and no puzzle.
+pub const MAX_OBJECTS_PER_MINUTE: u32 = 600;
 /// Jobs the coordinator works on at once.
 pub const MAX_JOBS: usize = 4_096;
 /// Our own requests that wait for another node's answer.
@@ -18,7 +20,7 @@ pub const MAX_CALLS: usize = 16_384;
 /// Lists that wait for a new box, on all links together.
 pub const MAX_WAITERS: usize = 8_192;
 /// Lists that wait on one link.
-pub const MAX_WAITERS_PER_LINK: usize = 64;
+pub const MAX_WAITERS_PER_LINK: usize = 128;
 /// Lists that wait at one locator.
 pub const MAX_WAITERS_PER_LOCATOR: usize = 32;
 /// Waves of child events in one turn before it is called a bug.

@@ -5,9 +5,10 @@
 //!
 //! Not here: what a request means. This only counts.
 
-use crate::limits::{MAX_HELD_PER_LINK, MAX_LINKS, MAX_PENDING_PER_LINK};
+use crate::limits::{MAX_HELD_PER_LINK, MAX_LINKS, MAX_OBJECTS_PER_MINUTE, MAX_PENDING_PER_LINK};
 use murre_core::id::PeerKey;
-use murre_core::{LinkId, LinkUp};
+use murre_core::time::MINUTE;
+use murre_core::{LinkId, LinkUp, Mono};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug)]
@@ -15,6 +16,8 @@ struct Link {
     peer: PeerKey,
     pending: BTreeMap<u64, usize>,
     held: usize,
+    /// Start of the present minute of objects, and how many came in it.
+    objects: (Mono, u32),
 }
 
 /// All open links.
@@ -30,7 +33,8 @@ impl Links {
         if self.links.len() >= MAX_LINKS && !self.links.contains_key(&up.id) {
             return false;
         }
-        self.links.insert(up.id, Link { peer: up.peer, pending: BTreeMap::new(), held: 0 });
+        self.links
+            .insert(up.id, Link { peer: up.peer, pending: BTreeMap::new(), held: 0, objects: (Mono(0), 0) });
         self.by_peer.entry(up.peer).or_default().insert(up.id);
         true
     }
@@ -85,6 +89,15 @@ impl Links {
         true
     }
 
+    /// Notes an owner object; false means this link brought too many in this minute.
+    pub fn object(&mut self, id: LinkId, now: Mono) -> bool {
+        let Some(link) = self.links.get_mut(&id) else { return false };
+        let (from, count) = link.objects;
+        let (from, count) = if now.since(from) >= MINUTE { (now, 0) } else { (from, count) };
+        link.objects = (from, count.saturating_add(1));
+        count < MAX_OBJECTS_PER_MINUTE
+    }
+
     /// A request was answered; false if the link is gone meanwhile.
     pub fn end(&mut self, id: LinkId, request: u64) -> bool {
         let Some(link) = self.links.get_mut(&id) else { return false };
@@ -134,6 +147,17 @@ mod tests {
         assert_eq!(links.down(LinkId(1)), None);
         assert_eq!(links.down(LinkId(2)), Some(PeerKey::from_bytes([7; 32])));
         assert_eq!(links.down(LinkId(2)), None);
+    }
+
+    #[test]
+    fn owner_objects_of_a_link_are_bounded_in_each_minute() {
+        let mut links = Links::default();
+        links.up(&link(1, 1));
+        let later = Mono(MINUTE);
+        let taken = |links: &mut Links, at| (0..700).filter(|_| links.object(LinkId(1), at)).count();
+        assert_eq!(taken(&mut links, Mono(5)), MAX_OBJECTS_PER_MINUTE as usize);
+        assert_eq!(taken(&mut links, Mono(6)), 0);
+        assert_eq!(taken(&mut links, later), MAX_OBJECTS_PER_MINUTE as usize);
     }
 
     #[test]

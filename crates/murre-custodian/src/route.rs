@@ -15,7 +15,7 @@ use crate::limits::MAX_HOPS;
 use crate::machine::{Custodian, Work, env};
 use crate::waiters::ListAsk;
 use murre_core::id::{Locator, PeerKey};
-use murre_core::{Bug, Class, Cx, Dest, Input, LinkId, Output, PeerRef, Transmit, TurnError};
+use murre_core::{Bug, Class, Dest, Input, LinkId, Output, PeerRef, Transmit, TurnError};
 use murre_crypto::puzzle::Puzzle;
 use murre_mailbox::{Descriptor, Frame, Refusal, RepairItem, Reply, Request, SignedRead};
 
@@ -155,8 +155,13 @@ impl Custodian {
         request: Request,
         len: usize,
     ) -> Result<(), TurnError> {
-        let linked = self.linked();
-        let reply = match request {
+        // spec: K-38
+        if let (Request::PutObject { .. }, Asker::Link { link, .. }) = (&request, asker)
+            && !self.links.object(link, work.now.mono)
+        {
+            return reply(work, asker, Reply::Refused(Refusal::Busy));
+        }
+        let answer = match request {
             Request::Hello { net, .. } => {
                 self.feeder.serve_hello(&mut work.cx(&mut self.rng), asker, net);
                 return Ok(());
@@ -166,6 +171,7 @@ impl Custodian {
                 return Ok(());
             }
             Request::Announce { d } => {
+                let linked = self.linked();
                 let mut cx = work.cx(&mut self.rng);
                 return self.feeder.serve_announce(&mut cx, asker, from, d, &linked);
             }
@@ -186,8 +192,7 @@ impl Custodian {
             | Request::GetObject { .. }
             | Request::Repair { .. } => self.store(work, request)?,
         };
-        work.up.push_back(Up::Reply { to: asker, reply });
-        Ok(())
+        reply(work, asker, answer)
     }
 
     /// Requests that the shelves answer at once.
@@ -262,19 +267,24 @@ impl Custodian {
 
     /// An answer to one of our own requests, or none.
     fn answered(&mut self, work: &mut Work<'_>, call: Call, reply: Option<Reply>) -> Result<(), TurnError> {
-        let linked = self.linked();
-        let env = env(&self.key, self.me, &self.feeder, &self.params);
-        let mut cx = Cx::new(work.now, &mut self.rng, &mut work.tx, &mut work.up);
         match call.caller {
             Caller::Job(job) => {
-                self.coordinator.answered(&mut cx, env.directory, env.params, job, call.peer, reply);
+                let mut cx = work.cx(&mut self.rng);
+                let directory = &self.feeder.directory;
+                self.coordinator.answered(&mut cx, directory, &self.params, job, call.peer, reply);
                 Ok(())
             }
             Caller::Directory => match reply {
-                Some(reply) => self.feeder.answered(&mut cx, call.peer, reply, &linked),
+                Some(reply) => {
+                    let linked = self.linked();
+                    self.feeder.answered(&mut work.cx(&mut self.rng), call.peer, reply, &linked)
+                }
                 None => Ok(()),
             },
-            Caller::Repair => self.repair.answered(&mut cx, &env, call.peer, reply),
+            Caller::Repair => {
+                let env = env(&self.key, self.me, &self.feeder, &self.params);
+                self.repair.answered(&mut work.cx(&mut self.rng), &env, call.peer, reply)
+            }
         }
     }
 
@@ -297,7 +307,7 @@ impl Custodian {
         }
         let linked = self.linked();
         self.feeder.timeout(&mut work.cx(&mut self.rng), &self.key, &linked)?;
-        let mut cx = Cx::new(work.now, &mut self.rng, &mut work.tx, &mut work.up);
+        let mut cx = work.cx(&mut self.rng);
         self.coordinator.timeout(&mut cx, &self.feeder.directory);
         self.repair.timeout(&mut cx, &env(&self.key, self.me, &self.feeder, &self.params));
         self.boxes.timeout(&mut cx)
@@ -319,6 +329,7 @@ impl Custodian {
     fn route(&mut self, work: &mut Work<'_>, up: Up) -> Result<(), TurnError> {
         match up {
             Up::Reply { to: Asker::Link { link, id }, reply } => {
+                // spec: K-5 (a transmit of this turn leaves after the turn's batch is durable)
                 if self.links.end(link, id) {
                     let bytes = Frame::Reply { id, body: reply }.encode();
                     transmit(work, Dest::Link(link), Class::Mailbox, bytes);
@@ -379,7 +390,7 @@ impl Custodian {
         items: Vec<RepairItem>,
     ) -> Result<(), TurnError> {
         let env = env(&self.key, self.me, &self.feeder, &self.params);
-        let mut cx = Cx::new(work.now, &mut self.rng, &mut work.tx, &mut work.up);
+        let mut cx = work.cx(&mut self.rng);
         for item in items {
             match item {
                 RepairItem::Box(wire) => {

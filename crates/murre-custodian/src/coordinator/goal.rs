@@ -184,3 +184,96 @@ fn one_conflict(refused: Vec<(PeerKey, PutRefusal)>) -> Vec<(PeerKey, PutRefusal
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use murre_core::{Rng, Wall};
+    use murre_crypto::{NodeKey, Secret};
+    use murre_mailbox::receipt::issue;
+    use murre_mailbox::request::sign_list;
+    use murre_mailbox::{ListBody, MailboxKind, ReaderKeys, TagKey, VerifiedBox, Writer};
+
+    const P: NetworkParams = NetworkParams::cheap();
+
+    fn node(n: u8) -> NodeKey {
+        NodeKey::from_secret(&Secret::new([n; 32]))
+    }
+
+    fn a_box(index: u64) -> VerifiedBox {
+        let mut rng = Rng::from_seed([5; 32]);
+        let now = Wall(1_790_000_000_000);
+        let reader = ReaderKeys::generate(MailboxKind::Group, &mut rng);
+        let tag = TagKey::generate(&mut rng);
+        let epoch = reader.address().epoch_at(now, &P);
+        let grant = reader.grant(&mut rng, &tag.public(), epoch, 1).unwrap();
+        let writer = Writer::new(&grant, Some(&tag)).unwrap();
+        let sealed = writer.seal_box(epoch, index, now.hour() + 24, b"x").unwrap();
+        sealed.verify(&P).unwrap()
+    }
+
+    fn put_goal(b: &VerifiedBox, need: usize) -> Goal {
+        let first = (1..=4).map(|n| node(n).id()).collect();
+        Goal::Put { expected: b.into(), first, need, receipts: vec![], refused: vec![] }
+    }
+
+    fn put_reply(receipt: Receipt) -> Reply {
+        Reply::Put { receipts: vec![receipt], refused: vec![] }
+    }
+
+    #[test]
+    fn only_receipts_of_who_gave_them_for_this_very_box_count() {
+        let (b, other) = (a_box(1), a_box(2));
+        let good = issue(&node(1), &(&b).into());
+        let mut altered = good.bytes();
+        let last = altered.len() - 1;
+        altered[last] ^= 1;
+        let altered = Receipt::from_bytes(&altered).unwrap();
+        let mut goal = put_goal(&b, 1);
+        let p1 = node(1).id();
+        for bad in [altered, issue(&node(2), &(&b).into()), issue(&node(1), &(&other).into())] {
+            assert_eq!(goal.absorb(p1, put_reply(bad), &P), Verdict::Failed);
+        }
+        assert_eq!(goal.absorb(p1, put_reply(good), &P), Verdict::Enough);
+    }
+
+    #[test]
+    fn spare_ranks_alone_are_not_enough() {
+        let b = a_box(1);
+        let mut goal = put_goal(&b, 5);
+        let mut give = |n| goal.absorb(node(n).id(), put_reply(issue(&node(n), &(&b).into())), &P);
+        for n in [9, 10, 1, 2, 3] {
+            assert_eq!(give(n), Verdict::More, "{n}");
+        }
+        assert_eq!(give(4), Verdict::Enough);
+    }
+
+    #[test]
+    fn a_list_counts_for_its_own_request_and_node_only() {
+        let mut goal = Goal::List { request: Bytes([7; 32]), need: 1, waiting: false, parts: vec![] };
+        let part = |signer: u8, n: u8, q: u8| {
+            let body =
+                ListBody { n: node(n).id(), q: Bytes([q; 32]), inc: 1, seq: 0, ids: vec![], more: false };
+            Reply::List { parts: vec![sign_list(&node(signer), &body)] }
+        };
+        for bad in [part(1, 1, 8), part(2, 1, 7), part(2, 2, 7)] {
+            assert_eq!(goal.absorb(node(1).id(), bad, &P), Verdict::Failed);
+        }
+        assert_eq!(goal.absorb(node(1).id(), part(1, 1, 7), &P), Verdict::Enough);
+    }
+
+    #[test]
+    fn a_get_takes_nothing_but_the_boxes_asked_for() {
+        let (b, other) = (a_box(1), a_box(2));
+        let mut goal = Goal::Get { missing: BTreeSet::from([b.id()]), boxes: vec![], bytes: 0 };
+        let get = |wire: &[u8]| Reply::Get { boxes: vec![ByteBuf::from(wire.to_vec())] };
+        let mut forged = b.wire().to_vec();
+        let last = forged.len() - 1;
+        forged[last] ^= 1;
+        for bad in [get(&forged), get(other.wire()), get(b"rubbish"), Reply::Ok] {
+            assert_eq!(goal.absorb(node(1).id(), bad, &P), Verdict::Failed);
+        }
+        assert_eq!(goal.absorb(node(2).id(), get(b.wire()), &P), Verdict::Enough);
+        assert_eq!(goal.into_reply(), get(b.wire()));
+    }
+}

@@ -6,8 +6,8 @@ use murre_core::time::HOUR;
 use murre_core::{NetworkParams, Rng, Wall};
 use murre_crypto::Secret;
 use murre_mailbox::{
-    Cursor, EpochReader, ListBody, MailboxKind, NetworkFile, PutRefusal, ReadKind, ReaderKeys, Receipt, Reply,
-    Request, SealedBox, SignedRead, SpaceProof, TagKey, VerifiedBox, Writer, space_puzzle,
+    Cursor, EpochReader, ListBody, MailboxKind, NetworkFile, PutRefusal, ReadKind, ReaderKeys, Receipt,
+    Reply, Request, SealedBox, SignedRead, SpaceProof, TagKey, VerifiedBox, Writer, space_puzzle,
 };
 
 pub fn cheap() -> NetworkFile {
@@ -57,7 +57,13 @@ impl Mail {
         SpaceProof { block, solution: puzzle.solve(0, 10_000).unwrap() }
     }
 
-    pub fn list(&self, wall: Wall, cursors: Vec<(PeerKey, Cursor)>, wait_ms: u32, careful: bool) -> SignedRead {
+    pub fn list(
+        &self,
+        wall: Wall,
+        cursors: Vec<(PeerKey, Cursor)>,
+        wait_ms: u32,
+        careful: bool,
+    ) -> SignedRead {
         self.at().sign_read(wall, ReadKind::List { cursors, wait_ms, careful })
     }
 

@@ -1,9 +1,13 @@
 use super::mail::{DAY_MS, Mail, cheap, door, holders, put, put_reply, refusal};
 use super::wire::World;
-use crate::{Command, query, rows};
+use crate::{Answer, Command, Custodian, Event, OpenError, query, rows};
+use murre_core::id::{Bytes, NetworkId};
 use murre_core::time::HOUR;
-use murre_core::{Direction, NetworkParams, Range, Rng, View};
-use murre_mailbox::{MailboxKind, NetworkFile, PutRefusal, Refusal, Reply, Request, SealedBox, Writer, slot_grant};
+use murre_core::{CommandId, Direction, NetworkParams, Output, Range, Rng, View};
+use murre_mailbox::{
+    MailboxKind, NetworkFile, PutRefusal, Refusal, Reply, Request, SealedBox, Writer, slot_grant,
+};
+use murre_store::CountingView;
 use std::collections::BTreeSet;
 
 #[test]
@@ -173,15 +177,14 @@ fn space_is_paid_once_for_each_block() {
     assert_eq!(put_reply(world.ask(0, put(&big(1), None, false))).0.len(), 1);
     assert_eq!(refusal(world.ask(0, put(&big(2), None, false))), want(1));
     assert_eq!(put_reply(world.ask(0, put(&big(2), Some(mail.proof(1)), false))).0.len(), 1);
-    let mut wrong = mail.proof(0);
-    wrong.solution.0 = wrong.solution.0.wrapping_add(1);
-    let puzzle = murre_mailbox::space_puzzle(&mail.at().locator, mail.epoch, 0, p.space);
+    let fresh = Mail::new(MailboxKind::Drop, 8, &world);
+    let puzzle = murre_mailbox::space_puzzle(&fresh.at().locator, fresh.epoch, 0, p.space);
+    let mut wrong = fresh.proof(0);
     while puzzle.check(&wrong.solution) {
         wrong.solution.0 = wrong.solution.0.wrapping_add(1);
     }
-    let fresh = Mail::new(MailboxKind::Drop, 8, &world);
     let b = fresh.boxed(wall, 0, b"x");
-    assert_eq!(refusal(world.ask(0, put(&b, Some(wrong), false))), want(0), "another locator's proof");
+    assert_eq!(refusal(world.ask(0, put(&b, Some(wrong), false))), want(0), "solves nothing");
 }
 
 #[test]
@@ -259,8 +262,7 @@ fn a_door_takes_one_box_in_each_slot_its_owner_gave() {
     let hour = world.wall().hour() + 24 * 20;
     let object = at.object(&link, 2, hour, b"for link holders".to_vec()).unwrap();
     let seal = |slot: u16, index: u64| -> Option<SealedBox> {
-        let wire = SealedBox::parse(&[]).is_err().then(|| object.wire()).unwrap();
-        let verified = murre_mailbox::SignedObject::parse(&wire).unwrap().verify(&p).unwrap();
+        let verified = object.clone().verify(&p).unwrap();
         let grant = slot_grant(&keys.address(), &link, slot, &verified)?;
         Writer::new(&grant, None).unwrap().seal_box(epoch, index, hour, b"request").ok()
     };
@@ -297,21 +299,54 @@ fn owner_objects_may_lie_nine_epochs_ahead_and_no_more() {
         let at = keys.at(now + ahead).unwrap();
         let (_, end) = keys.address().epoch_span(now + ahead, &p);
         let object = at.object(&link, 1, end.hour() + 24, vec![]).unwrap();
-        let (receipts, _) = put_reply(world.ask(0, Request::PutObject { o: object.wire().into(), fan: false }));
+        let (receipts, _) =
+            put_reply(world.ask(0, Request::PutObject { o: object.wire().into(), fan: false }));
         assert_eq!(!receipts.is_empty(), taken, "{ahead} ahead");
     }
 }
 
 #[test]
-fn a_wrong_solution_does_not_join() {
+fn an_answer_to_no_puzzle_and_a_guest_of_another_network_are_refused() {
     let mut world = World::new(1, cheap());
-    world.turn(0, |m, now, s| {
-        let command = Command::PuzzleDone { id: crate::PuzzleId(77), solution: None };
-        m.handle_commands(now, s, vec![(murre_core::CommandId(5), command)]).unwrap();
-    });
-    assert!(world.nodes[0].ready);
-    assert_eq!(
-        world.ask(0, Request::Hello { net: Some(murre_core::id::NetworkId::from_bytes([1; 32])), digest: murre_core::id::Bytes([0; 32]) }),
-        Reply::Refused(Refusal::OtherNetwork)
-    );
+    let mut answers = Vec::new();
+    let now = murre_core::Now { mono: murre_core::Mono(world.now), wall: world.wall() };
+    let node = &mut world.nodes[0];
+    let machine = node.machine.as_mut().unwrap();
+    let command = Command::PuzzleDone { id: crate::PuzzleId(77), solution: None };
+    machine.handle_commands(now, &node.store, vec![(CommandId(5), command)]).unwrap();
+    while let Some(output) = machine.poll_output() {
+        if let Output::Event(Event::Answer { id, answer }) = output {
+            answers.push((id, answer));
+        }
+    }
+    assert_eq!(answers, [(CommandId(5), Answer::WrongSolution)]);
+    let hello = Request::Hello { net: Some(NetworkId::from_bytes([1; 32])), digest: Bytes([0; 32]) };
+    assert_eq!(world.ask(0, hello), Reply::Refused(Refusal::OtherNetwork));
+}
+
+#[test]
+fn opening_reads_counters_and_not_boxes() {
+    let mut world = World::new(1, cheap());
+    let mail = Mail::new(MailboxKind::Group, 15, &world);
+    let link = world.dial(0);
+    for index in 0..200 {
+        let b = mail.boxed(world.wall(), index, b"x");
+        world.send(link, put(&b, Some(mail.proof(0)), false));
+    }
+    world.run(1_000);
+    assert_eq!(query::status(&world.nodes[0].store).unwrap().boxes, 200);
+    let view = CountingView::new(&world.nodes[0].store);
+    let config = world.config(0);
+    Custodian::open([1; 32], &view, config).unwrap();
+    let reads = view.counts();
+    assert!(reads.gets + reads.scans < 10 && reads.rows < 10, "{reads:?}");
+}
+
+#[test]
+fn a_store_of_another_network_is_not_opened() {
+    let mut world = World::new(1, cheap());
+    world.stop(0);
+    world.network = NetworkFile::new("other", NetworkParams::cheap());
+    let opened = Custodian::open([1; 32], &world.nodes[0].store, world.config(0));
+    assert!(matches!(opened, Err(OpenError::OtherNetwork)));
 }

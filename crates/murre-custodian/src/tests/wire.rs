@@ -29,7 +29,7 @@ pub struct Node {
 
 enum Happening {
     Input(usize, Input),
-    Client(u64, Vec<u8>),
+    Client(Vec<u8>),
 }
 
 /// The client's place among the ends of links.
@@ -91,24 +91,28 @@ impl World {
 
     /// Opens a node from its store, as after a start of the process.
     pub fn start(&mut self, i: usize) {
+        let config = self.config(i);
+        let seed = self.rng.bytes();
+        let machine = Custodian::open(seed, &self.nodes[i].store, config).unwrap();
+        self.nodes[i].machine = Some(machine);
+        let addrs = vec![murre_core::Addr(format!("/memory/{i}"))];
+        let own = NodeKey::from_secret(&Secret::new(self.nodes[i].key)).id();
+        self.at(0, Happening::Input(i, Input::Listening { own, addrs }));
+    }
+
+    pub fn config(&self, i: usize) -> Config {
         let bootstrap = match self.nodes[0].peer {
             _ if i == 0 => vec![],
             key => vec![PeerRef { key, addrs: vec![] }],
         };
         let node = &self.nodes[i];
-        let config = Config {
+        Config {
             key: NodeKey::from_secret(&Secret::new(node.key)),
             network: self.network.clone(),
             addrs: vec![],
             bootstrap,
             disk: node.disk,
-        };
-        let seed = self.rng.bytes();
-        let machine = Custodian::open(seed, &node.store, config).unwrap();
-        self.nodes[i].machine = Some(machine);
-        let addrs = vec![murre_core::Addr(format!("/memory/{i}"))];
-        let own = NodeKey::from_secret(&Secret::new(self.nodes[i].key)).id();
-        self.at(0, Happening::Input(i, Input::Listening { own, addrs }));
+        }
     }
 
     /// Ends a node's process and its links. Its store stays.
@@ -155,7 +159,7 @@ impl World {
                     Happening::Input(i, input) => {
                         self.turn(i, |m, now, s| m.handle_input(now, s, input).unwrap())
                     }
-                    Happening::Client(id, bytes) => self.client(id, &bytes),
+                    Happening::Client(bytes) => self.client(&bytes),
                 }
             } else if let Some((_, i)) = due {
                 self.nodes[i].timeout = None;
@@ -165,7 +169,7 @@ impl World {
         self.now = end;
     }
 
-    fn client(&mut self, _link: u64, bytes: &[u8]) {
+    fn client(&mut self, bytes: &[u8]) {
         if let Ok(Frame::Reply { id, body }) = Frame::decode(bytes) {
             self.replies.entry(id).or_default().push(body);
         }
@@ -237,7 +241,7 @@ impl World {
         let Some((a, b)) = self.links.get(&link).copied() else { return };
         let other = if a == i { b } else { a };
         if other == CLIENT {
-            return self.at(DELAY, Happening::Client(link.0, t.bytes));
+            return self.at(DELAY, Happening::Client(t.bytes));
         }
         self.frames += 1;
         self.at(DELAY, Happening::Input(other, Input::Frame { link, bytes: t.bytes }));
@@ -305,10 +309,6 @@ impl World {
         let mut replies = self.replies.remove(&id).unwrap_or_default();
         assert_eq!(replies.len(), 1, "exactly one answer");
         replies.remove(0)
-    }
-
-    pub fn peers(&self) -> Vec<PeerKey> {
-        self.nodes.iter().map(|n| n.peer).collect()
     }
 
     /// Which node a key is.
