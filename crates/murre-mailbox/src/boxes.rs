@@ -151,6 +151,7 @@ fn signed_message(payload_hash: &[u8; 32], head: &[u8]) -> Vec<u8> {
     out
 }
 
+// spec: B-12
 fn box_id(locator: &Locator, tag: &EpochPublic, index: u64) -> BoxId {
     BoxId::from_bytes(BOX_ID.hash(&[locator.as_bytes(), tag.as_bytes(), &index.to_be_bytes()]))
 }

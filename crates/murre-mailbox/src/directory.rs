@@ -130,7 +130,7 @@ impl Directory {
     ///
     /// # Errors
     /// [`TurnError`] if the store fails.
-    // spec: N-4, N-5, N-6
+    // spec: N-3, N-4, N-5, N-6, N-7
     pub fn insert(&mut self, tx: &mut Turn<'_>, now: Now, d: Descriptor) -> Result<Inserted, TurnError> {
         let refused = |why| Ok(Inserted::Refused(why));
         if d.wire_len() > MAX_DESCRIPTOR {
@@ -144,7 +144,6 @@ impl Directory {
             return refused(RefusedDescriptor::Ahead);
         }
         let known = self.nodes.get(&descriptor.key);
-        let first_seen = known.map(|k| k.first_seen);
         if known.is_some_and(|k| k.descriptor.t >= descriptor.t) {
             return Ok(Inserted::Known);
         }
@@ -152,6 +151,9 @@ impl Directory {
             return refused(RefusedDescriptor::Stale);
         }
         let paid = known.is_some_and(|k| k.descriptor.join == descriptor.join);
+        // Another solution is another place in the ring: its age begins anew, or an old key could be moved beside
+        // a locator that its operator has just learned.
+        let first_seen = known.map(|k| if paid { k.first_seen } else { now.wall });
         if !paid && !join_puzzle(&self.file, &descriptor.key).check(&descriptor.join) {
             return refused(RefusedDescriptor::Puzzle);
         }

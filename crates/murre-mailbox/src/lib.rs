@@ -59,6 +59,7 @@ pub use network::{Descriptor, DescriptorBody, NetworkError, NetworkFile, join_pu
 pub use receipt::{Receipt, ReceiptBody, ReceiptError};
 pub use request::{
     Cursor, ListBody, ListPart, ReadBody, ReadKind, RepairBody, RepairKind, RequestError, SignedRead,
-    SignedRepair, SpaceProof, Tombstone, TombstoneBody, check_read, read_hash,
+    SignedRepair, SpaceProof, Tombstone, TombstoneBody, check_read, check_repair, read_hash, sign_list,
+    sign_repair,
 };
 pub use tags::{CertRun, GrantError, PairSecret, SealError, TagKey, TagPublic, WriteGrant, Writer, tag_at};

@@ -15,6 +15,7 @@ use murre_core::link::{MAX_ADDR, MAX_ADDRS};
 use murre_core::time::{DAY, MINUTE};
 use murre_core::{Addr, ErrorKind, HasKind, Label, NetworkParams, Wall};
 use murre_crypto::puzzle::{Puzzle, Solution, price_allowed};
+use murre_crypto::signed::SIGNED_OVERHEAD;
 use murre_crypto::{NodeKey, Signed, SignedBody};
 use serde::{Deserialize, Serialize};
 
@@ -171,7 +172,7 @@ impl DescriptorBody {
 
 impl SignedBody for DescriptorBody {
     const LABEL: Label = Label::new("murre v1 network descriptor");
-    const LIMIT: usize = MAX_DESCRIPTOR - 69;
+    const LIMIT: usize = MAX_DESCRIPTOR - SIGNED_OVERHEAD;
 
     fn signer(&self) -> [u8; 32] {
         *self.key.as_bytes()

@@ -55,7 +55,12 @@ impl Prefix {
     }
 }
 
-/// The ranges of every IP address in these multiaddrs, each once. Names are no ranges: they cost nothing.
+/// The ranges in which a node with these multiaddrs lies, or nothing if it lies in none or in several.
+///
+/// A descriptor may name one public /24 and one public /48, any number of times: a node that could claim many ranges
+/// would push the honest nodes there out of every placement. Names and private addresses are no ranges: they cost
+/// nothing.
+// spec: N-9
 #[must_use]
 pub fn prefixes(addrs: &[Addr]) -> Vec<Prefix> {
     let mut out = Vec::new();
@@ -63,33 +68,39 @@ pub fn prefixes(addrs: &[Addr]) -> Vec<Prefix> {
         let mut parts = addr.0.split('/').skip(1);
         match (parts.next(), parts.next()) {
             (Some("ip4"), Some(text)) => {
-                let Ok(ip) = text.parse::<Ipv4Addr>() else { continue };
-                push4(&mut out, ip);
+                out.extend(text.parse().ok().and_then(ranges4).into_iter().flatten())
             }
             (Some("ip6"), Some(text)) => {
-                let Ok(ip) = text.parse::<Ipv6Addr>() else { continue };
-                // One machine must not count twice by writing its IPv4 address as IPv6.
-                match ip.to_ipv4_mapped() {
-                    Some(ip) => push4(&mut out, ip),
-                    None => push6(&mut out, ip),
-                }
+                out.extend(text.parse().ok().and_then(ranges6).into_iter().flatten())
             }
             _ => {}
         }
     }
     out.sort_unstable();
     out.dedup();
-    out
+    let narrow4 = out.iter().filter(|p| matches!(p, Prefix::Narrow4(_))).count();
+    let narrow6 = out.iter().filter(|p| matches!(p, Prefix::Narrow6(_))).count();
+    if narrow4 > 1 || narrow6 > 1 { Vec::new() } else { out }
 }
 
-fn push4(out: &mut Vec<Prefix>, ip: Ipv4Addr) {
+fn ranges4(ip: Ipv4Addr) -> Option<[Prefix; 2]> {
     let [a, b, c, _] = ip.octets();
-    out.extend([Prefix::Narrow4([a, b, c]), Prefix::Wide4([a, b])]);
+    let shared = a == 100 && (64..128).contains(&b);
+    let private = ip.is_private() || ip.is_loopback() || ip.is_link_local() || shared;
+    if private || a == 0 || a >= 224 {
+        return None;
+    }
+    Some([Prefix::Narrow4([a, b, c]), Prefix::Wide4([a, b])])
 }
 
-fn push6(out: &mut Vec<Prefix>, ip: Ipv6Addr) {
+fn ranges6(ip: Ipv6Addr) -> Option<[Prefix; 2]> {
+    // One machine must not count twice by writing its IPv4 address as IPv6.
+    if let Some(ip) = ip.to_ipv4_mapped() {
+        return ranges4(ip);
+    }
     let [a, b, c, d, e, f, ..] = ip.octets();
-    out.extend([Prefix::Narrow6([a, b, c, d, e, f]), Prefix::Wide6([a, b, c, d])]);
+    // 2000::/3 is all that is routed.
+    (a & 0xe0 == 0x20).then_some([Prefix::Narrow6([a, b, c, d, e, f]), Prefix::Wide6([a, b, c, d])])
 }
 
 /// The first `len` nodes clockwise from a locator.
