@@ -32,7 +32,11 @@ pub const MAX_PARCELS: usize = 1_024;
 pub const MAX_STRANGER_LINKS: usize = 64;
 /// A link that has not proven itself within this is closed, ms.
 pub const PROVE_MS: u64 = 10_000;
-/// Parent-child hops in one turn; more is a bug.
-pub const MAX_HOPS: usize = 4_096;
+/// Sayings between children in one turn; more is a bug. A turn of many full boxes has some ten thousand.
+pub const MAX_HOPS: usize = 1 << 20;
+/// Logs of one chat: one, two if both asked at once, more only if a side lost its store and asked again.
+pub const MAX_LOGS: usize = 4;
+/// Packets of one contact that no known log opens, kept for a log that is still to be joined.
+pub const MAX_STASH: u32 = 256;
 /// Texts a history page may hold.
 pub const MAX_PAGE: usize = 1_000;

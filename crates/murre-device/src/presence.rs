@@ -125,6 +125,8 @@ impl Presence {
     pub fn forget(&mut self, cx: &mut Ctx<'_, '_>, contact: u32) {
         self.keys.remove(&contact);
         self.known.remove(&contact);
+        self.dialing.remove(&contact);
+        self.announced.remove(&contact);
         if let Some(link) = self.live.remove(&contact) {
             self.close(cx, link);
         }
@@ -138,7 +140,8 @@ impl Presence {
 
     /// Where this device listens; told to contacts from now on.
     pub fn listening(&mut self, key: PeerKey, addrs: Vec<Addr>) {
-        self.own = Some(Where { k: key, a: addrs.into_iter().take(MAX_ADDRS).collect() });
+        let addrs: Vec<Addr> = addrs.into_iter().take(MAX_ADDRS).collect();
+        self.own = (!addrs.is_empty()).then_some(Where { k: key, a: addrs });
         self.announced.clear();
     }
 

@@ -206,6 +206,7 @@ impl Device {
             ContactsUp::Join { contact, request, command } => {
                 self.join(now, tx, contact, &request, command)?
             }
+            ContactsUp::ForgetPackage(reference) => self.conversations.forget_key_package(tx, reference),
             ContactsUp::Block(contact) => {
                 self.delivery.block(cx!(self, now, tx, delivery), contact)?;
                 self.presence.forget(cx!(self, now, tx, presence), contact);

@@ -46,6 +46,8 @@ pub const MESSAGE_IDS: Space = Space::any(312, "device.message_ids");
 pub const ACKS: Space = Space::any(313, "device.acks");
 /// Packs that wait for their group: chat number, count -> [`WaitingRow`].
 pub const WAITING: Space = Space::seq(314, "device.waiting");
+/// Packets that no known log opens: contact number, count -> packet.
+pub const STASH: Space = Space::seq(316, "device.stash");
 /// Client ids: log, client id -> message id.
 pub const CLIENT_IDS: Space = Space::any(315, "device.client_ids");
 /// Entries not yet receipted: log number, seq -> [`OutboxRow`].
@@ -158,6 +160,8 @@ pub struct LogRef {
     pub by: AuthorId,
     /// Whether our binding is packed already.
     pub bound: bool,
+    /// Packs in [`WAITING`] so far.
+    pub waiting: u32,
 }
 
 /// A chat. The first log is the one that is written.
@@ -177,8 +181,6 @@ pub struct ChatRow {
     pub unread: u64,
     /// What we have read.
     pub read: Vec<(AuthorId, u32)>,
-    /// Packs in [`WAITING`] so far.
-    pub waiting: u32,
     /// Newest message number.
     pub last: Option<u64>,
     /// Whether sending stopped because this store was rolled back or copied.
@@ -292,6 +294,8 @@ pub struct BoxedRow {
     pub signed: u32,
     /// Enough of them.
     pub solid: bool,
+    /// Until which hour an earlier, stored box of the same entry lives: a re-put is still stored meanwhile.
+    pub kept: u32,
 }
 
 /// A box that carries no new entry: a lone receipt, presence, a want, an entry sent again.

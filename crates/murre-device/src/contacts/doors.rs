@@ -275,6 +275,7 @@ impl Contacts {
         for (id, link, row) in self.invites(cx.tx)? {
             if cx.now.wall > link.expires.plus(KEEP_MS) {
                 cx.tx.erase(rows::INVITES, id.as_bytes());
+                cx.up(ContactsUp::ForgetPackage(row.package_ref));
                 self.doors.remove(&watch_of(id).0);
             } else if !row.withdrawn && link.expires > cx.now.wall {
                 self.open_door(cx, me, &link, &row)?;

@@ -88,6 +88,8 @@ pub enum ContactsUp {
         /// The command that accepted it, if one did.
         command: Option<CommandId>,
     },
+    /// A link ended long ago: forget the private part of its key package.
+    ForgetPackage(Bytes<32>),
     /// Stop reading a contact.
     Block(u32),
 }

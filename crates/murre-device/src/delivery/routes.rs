@@ -2,7 +2,7 @@
 
 use super::{Ctx, Delivery, DeliveryUp, PairAt, drop_keys, drop_watch};
 use crate::account::Account;
-use crate::limits::MAX_CONTACTS;
+use crate::limits::{MAX_CONTACTS, MAX_LOGS};
 use crate::rows::{self, RouteRow};
 use murre_core::id::{AccountId, Bytes};
 use murre_core::{Direction, Range, TurnError, View, Wall};
@@ -61,7 +61,7 @@ impl Delivery {
         until: Wall,
     ) -> Result<(), TurnError> {
         let Some(mut row) = Self::route(cx.tx, contact)? else { return Ok(()) };
-        if !row.drops.iter().any(|(s, _)| *s == secret) && row.drops.len() < 2 {
+        if !row.drops.iter().any(|(s, _)| *s == secret) && row.drops.len() < MAX_LOGS {
             cx.up(DeliveryUp::Watch(drop_watch(contact, row.drops.len()), Box::new(drop_keys(&secret))));
             row.drops.push((secret, until));
             Self::save_route(cx, contact, &row);
@@ -132,10 +132,23 @@ impl Delivery {
         let from = keys.address().epoch_at(cx.now.wall, &self.params);
         let count = self.params.tag_epochs;
         let unusable = |_| TurnError::Damaged { space: rows::META.name };
-        let grant = keys.grant(cx.rng, &tag, from, count).map_err(unusable)?;
+        let known = Self::route(cx.tx, contact)?.filter(|r| r.tag == Some(tag));
+        // Issued before, in a request of ours: the same pair again, so that what was written under it still opens.
+        let grant = match known.as_ref().and_then(|r| r.pair) {
+            Some(p) => {
+                let certs = keys.renew(&PairSecret::from_bytes(p.0), &tag, from, count).map_err(unusable)?;
+                WriteGrant { to: keys.address(), p, t: None, certs }
+            }
+            None => keys.grant(cx.rng, &tag, from, count).map_err(unusable)?,
+        };
         let mut spares = Vec::new();
-        let mut lent = Vec::new();
-        for _ in 0..SPARES {
+        let mut lent = known.map(|r| r.lent).unwrap_or_default();
+        for (p, secret) in &lent {
+            let Some(spare) = lent_tag(secret) else { continue };
+            let certs = keys.renew(&PairSecret::from_bytes(p.0), &spare, from, count).map_err(unusable)?;
+            spares.push(WriteGrant { to: keys.address(), p: *p, t: Some(*secret), certs });
+        }
+        while spares.len() < SPARES {
             let spare = keys.spare(cx.rng, from, count).map_err(unusable)?;
             if let Some(secret) = spare.t {
                 lent.push((spare.p, secret));

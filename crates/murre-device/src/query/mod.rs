@@ -16,6 +16,7 @@ use crate::rows::{self, AckRow, ChatRow, InviteRow, MessageRow, OutboxRow, pair_
 use crate::{contacts, conversations};
 use murre_core::id::{AccountId, DeviceId, LogId, MessageId};
 use murre_core::params::delivery::FAILED_AFTER_MS;
+use murre_core::time::HOUR;
 use murre_core::{Direction, ErrorKind, HasKind, Range, TurnError, View, Wall};
 
 /// Why a query has no answer.
@@ -229,7 +230,11 @@ fn own_state(
     }
     Ok(match outbox {
         Some(o) if now.since(o.created) > FAILED_AFTER_MS => MessageState::Failed,
-        Some(OutboxRow { boxed: Some(b), .. }) if b.solid => MessageState::Stored,
+        Some(OutboxRow { boxed: Some(b), .. })
+            if b.solid || u64::from(b.kept) * HOUR > now.0 && b.kept > 0 =>
+        {
+            MessageState::Stored
+        }
         Some(OutboxRow { boxed: Some(b), .. }) if b.signed > 0 => MessageState::Sent,
         Some(OutboxRow { live: true, .. }) => MessageState::Sent,
         _ => MessageState::Queued,
