@@ -149,7 +149,7 @@ impl Device {
         }
         self.presence.end_turn(cx!(self, now, tx, presence));
         while let Some(up) = self.ups.presence.pop_front() {
-            self.from_presence(now, tx, up)?;
+            self.on_presence(now, tx, up)?;
         }
         self.conversations.end_turn(tx)
     }
@@ -157,22 +157,22 @@ impl Device {
     /// Hands on one saying. False if there is none.
     fn hop(&mut self, now: Now, tx: &mut Turn<'_>) -> Result<bool, TurnError> {
         if let Some(up) = self.ups.contacts.pop_front() {
-            self.from_contacts(now, tx, up)?;
+            self.on_contacts(now, tx, up)?;
         } else if let Some(up) = self.ups.conversations.pop_front() {
-            self.from_conversations(now, tx, up)?;
+            self.on_conversations(now, tx, up)?;
         } else if let Some(up) = self.ups.delivery.pop_front() {
-            self.from_delivery(now, tx, up)?;
+            self.on_delivery(now, tx, up)?;
         } else if let Some(up) = self.ups.presence.pop_front() {
-            self.from_presence(now, tx, up)?;
+            self.on_presence(now, tx, up)?;
         } else if let Some(up) = self.ups.client.pop_front() {
-            self.from_client(now, tx, up)?;
+            self.on_client(now, tx, up)?;
         } else {
             return Ok(false);
         }
         Ok(true)
     }
 
-    fn from_contacts(&mut self, now: Now, tx: &mut Turn<'_>, up: ContactsUp) -> Result<(), TurnError> {
+    fn on_contacts(&mut self, now: Now, tx: &mut Turn<'_>, up: ContactsUp) -> Result<(), TurnError> {
         match up {
             ContactsUp::Answer(id, result) => self.answer(id, result),
             ContactsUp::Notice(notice) => self.notice(tx, notice)?,
@@ -215,7 +215,7 @@ impl Device {
         Ok(())
     }
 
-    fn from_conversations(&mut self, now: Now, tx: &mut Turn<'_>, up: ConvUp) -> Result<(), TurnError> {
+    fn on_conversations(&mut self, now: Now, tx: &mut Turn<'_>, up: ConvUp) -> Result<(), TurnError> {
         match up {
             ConvUp::Answer(id, result) => self.answer(id, result),
             ConvUp::Notice(notice) => self.notice(tx, notice)?,
@@ -256,7 +256,7 @@ impl Device {
         Ok(())
     }
 
-    fn from_delivery(&mut self, now: Now, tx: &mut Turn<'_>, up: DeliveryUp) -> Result<(), TurnError> {
+    fn on_delivery(&mut self, now: Now, tx: &mut Turn<'_>, up: DeliveryUp) -> Result<(), TurnError> {
         match up {
             DeliveryUp::Put(key, bytes) => self.put(now, tx, key, &bytes),
             DeliveryUp::Cancel(key) => self.client.cancel(cx!(self, now, tx, client), key),
@@ -281,7 +281,7 @@ impl Device {
         Ok(())
     }
 
-    fn from_presence(&mut self, now: Now, tx: &mut Turn<'_>, up: PresenceUp) -> Result<(), TurnError> {
+    fn on_presence(&mut self, now: Now, tx: &mut Turn<'_>, up: PresenceUp) -> Result<(), TurnError> {
         match up {
             PresenceUp::Transmit(transmit) => self.transmits.push(transmit),
             PresenceUp::Live(contact) => {
@@ -300,7 +300,7 @@ impl Device {
         Ok(())
     }
 
-    fn from_client(&mut self, now: Now, tx: &mut Turn<'_>, up: ClientEvent) -> Result<(), TurnError> {
+    fn on_client(&mut self, now: Now, tx: &mut Turn<'_>, up: ClientEvent) -> Result<(), TurnError> {
         match up {
             ClientEvent::Transmit(transmit) => self.transmits.push(transmit),
             ClientEvent::Receipts { put, signed_by, solid } if contacts::owns_put(put) => {

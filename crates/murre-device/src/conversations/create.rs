@@ -146,10 +146,7 @@ impl Conversations {
             // Posted again and accepted before.
             return if chat.with == with { Ok(id) } else { Err(JoinError::Create) };
         }
-        let logs = super::all_chats(cx.tx)?
-            .into_iter()
-            .find(|(_, c)| c.contact == contact)
-            .map_or(0, |(_, c)| c.logs.len());
+        let logs = super::of_contact(cx.tx, contact)?.map_or(0, |(_, c)| c.logs.len());
         if logs >= crate::limits::MAX_LOGS {
             return Err(JoinError::Create);
         }
@@ -201,9 +198,9 @@ impl Conversations {
         with: AccountId,
         log: LogRef,
     ) -> Result<(), TurnError> {
-        let (no, mut chat) = match super::all_chats(tx)?.into_iter().find(|(_, c)| c.contact == contact) {
+        let (no, mut chat) = match super::of_contact(tx, contact)? {
             Some(found) => found,
-            None => (rows::next(tx, "chats")? as u32, new_chat(contact, with)),
+            None => (super::chat_of(contact), new_chat(contact, with)),
         };
         rows::put(tx, rows::CHAT_BY_LOG, log.id.as_bytes(), &no);
         chat.logs.push(log);
@@ -230,7 +227,7 @@ impl Conversations {
         t: u16,
         body: &impl serde::Serialize,
     ) -> Result<(), TurnError> {
-        let Some((no, _)) = super::all_chats(cx.tx)?.into_iter().find(|(_, c)| c.contact == contact) else {
+        let Some((no, _)) = super::of_contact(cx.tx, contact)? else {
             return Ok(());
         };
         let content = crate::content::Content::new(t, cx.now.wall, body);
@@ -256,7 +253,7 @@ impl Conversations {
         body: &impl serde::Serialize,
         ttl: u32,
     ) -> Result<(), TurnError> {
-        let Some((_, chat)) = super::all_chats(cx.tx)?.into_iter().find(|(_, c)| c.contact == contact) else {
+        let Some((_, chat)) = super::of_contact(cx.tx, contact)? else {
             return Ok(());
         };
         let content = crate::content::Content::new(t, cx.now.wall, body);

@@ -224,6 +224,17 @@ fn save(tx: &mut Turn<'_>, no: u32, row: &ChatRow) {
     rows::put(tx, rows::CHATS, &no.to_be_bytes(), row);
 }
 
+/// Number of the direct chat with a contact: the contact's own number, so that neither needs an index.
+pub(crate) const fn chat_of(contact: u32) -> u32 {
+    contact
+}
+
+/// The direct chat with a contact.
+fn of_contact(view: &dyn View, contact: u32) -> Result<Option<(u32, ChatRow)>, TurnError> {
+    let no = chat_of(contact);
+    Ok(chat(view, no)?.map(|row| (no, row)))
+}
+
 pub(crate) fn all_chats(view: &dyn View) -> Result<Vec<(u32, ChatRow)>, TurnError> {
     view.scan(
         rows::CHATS,
@@ -273,12 +284,7 @@ impl Conversations {
     /// # Errors
     /// [`TurnError`] if the store fails.
     pub fn logs_of(&self, view: &dyn View, contact: u32) -> Result<Vec<u32>, TurnError> {
-        let chats = all_chats(view)?;
-        Ok(chats
-            .iter()
-            .filter(|(_, c)| c.contact == contact)
-            .flat_map(|(_, c)| c.logs.iter().map(|l| l.no))
-            .collect())
+        Ok(of_contact(view, contact)?.map_or_else(Vec::new, |(_, c)| c.logs.iter().map(|l| l.no).collect()))
     }
 
     /// Number of the chat a log belongs to.

@@ -23,8 +23,7 @@ impl Conversations {
         contact: u32,
         packets: &[impl AsRef<[u8]>],
     ) -> Result<(), TurnError> {
-        let Some((no, mut row)) = super::all_chats(cx.tx)?.into_iter().find(|(_, c)| c.contact == contact)
-        else {
+        let Some((no, mut row)) = super::of_contact(cx.tx, contact)? else {
             return Ok(());
         };
         let mut entries: Vec<(LogRef, Entry)> = Vec::new();

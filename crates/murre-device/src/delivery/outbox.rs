@@ -189,11 +189,10 @@ impl Delivery {
             .collect();
         for key in late {
             self.flights.remove(&key);
-            if let Some(mut row) = rows::get::<OutboxRow>(cx.tx, rows::OUTBOX, &key.to_be_bytes())? {
-                if row.boxed.is_none() {
-                    self.place(cx, me, key, &mut row)?;
-                    rows::put(cx.tx, rows::OUTBOX, &key.to_be_bytes(), &row);
-                }
+            let row: Option<OutboxRow> = rows::get(cx.tx, rows::OUTBOX, &key.to_be_bytes())?;
+            if let Some(mut row) = row.filter(|r| r.boxed.is_none()) {
+                self.place(cx, me, key, &mut row)?;
+                rows::put(cx.tx, rows::OUTBOX, &key.to_be_bytes(), &row);
             }
         }
         if let Some((at, from)) = self.sweep.filter(|(at, _)| *at <= now) {
