@@ -5,7 +5,8 @@ use super::sweep::locator_end;
 use super::{Boxes, Env, Taken, refused};
 use crate::route::Up;
 use crate::rows::{
-    self, IDS, IdRow, LOCATORS, OBJECTS, ObjectRow, REPAIR, TAGS, TOMBS, TagRow, What, repair_key, under,
+    self, BOXES, IDS, IdRow, LOCATORS, OBJECTS, ObjectRow, REPAIR, TAGS, TOMBS, TagRow, What, repair_key,
+    under,
 };
 use murre_core::id::{BoxId, Bytes};
 use murre_core::{Cx, Label, TurnError};
@@ -113,6 +114,7 @@ impl Boxes {
             match rows::get::<IdRow>(cx.tx, IDS, id.as_bytes())? {
                 Some(held) if held.w == What::Box && held.l == row.n => {
                     self.drop_bytes(cx.tx, body.e, &held);
+                    cx.tx.erase(BOXES, &held.n.to_be_bytes());
                     cx.tx.put(REPAIR, &repair_key(body.e, held.x, id), Vec::new());
                     rows::put(cx.tx, IDS, id.as_bytes(), &IdRow { w: What::Gone, ..held });
                     news = true;

@@ -1,5 +1,6 @@
 //! Behaviour of several custodians together, over a virtual wire.
 
+mod client;
 mod hostile;
 mod mail;
 mod reading;

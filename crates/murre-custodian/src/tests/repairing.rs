@@ -72,6 +72,28 @@ fn a_tombstone_reaches_a_node_that_was_away_and_its_box_goes() {
 }
 
 #[test]
+fn a_node_under_pressure_repairs_only_what_is_open_on_it() {
+    let mut world = World::new(2, cheap());
+    world.stop(1);
+    world.nodes[1].disk = 1_000_000;
+    world.start(1);
+    world.run(1_000);
+    let [open, new] = [46, 47].map(|seed| Mail::new(MailboxKind::Group, seed, &world));
+    let wall = world.wall();
+    for index in 0..3 {
+        let b = open.boxed(wall, index, &[1; 200_000]);
+        assert_eq!(open.put(&mut world, 0, &b).len(), 2);
+    }
+    world.stop(1);
+    let [known, unknown] = [open.boxed(wall, 9, b"known"), new.boxed(wall, 9, b"unknown")];
+    world.ask(0, super::mail::put(&known, None, false));
+    world.ask(0, super::mail::put(&unknown, Some(new.proof(0)), false));
+    world.start(1);
+    world.run(20_000);
+    assert_eq!((holders(&world, &known).len(), holders(&world, &unknown).len()), (2, 1));
+}
+
+#[test]
 fn one_seed_makes_one_history() {
     let run = || {
         let mut world = World::new(4, cheap());

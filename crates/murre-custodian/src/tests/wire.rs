@@ -4,13 +4,14 @@
 use crate::{Command, Config, Custodian, Event};
 use murre_core::id::PeerKey;
 use murre_core::{
-    CommandId, Dest, Input, LinkCaps, LinkDownReason, LinkId, LinkKind, LinkUp, Mono, Now, Output, PeerRef,
-    Rng, Transmit, Wall,
+    CommandId, Cx, Dest, Input, LinkCaps, LinkDownReason, LinkId, LinkKind, LinkUp, Mono, Now, Output,
+    PeerRef, Rng, Transmit, Turn, Wall,
 };
 use murre_crypto::{NodeKey, Secret};
+use murre_mailbox::client::{Client, ClientCx, ClientEvent};
 use murre_mailbox::{Frame, NetworkFile, Reply, Request};
 use murre_store::{MemoryStore, Store};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Delay of every frame, ms.
 const DELAY: u64 = 5;
@@ -30,6 +31,16 @@ pub struct Node {
 enum Happening {
     Input(usize, Input),
     Client(Vec<u8>),
+    Device(Input),
+}
+
+/// The client half as a device runs it, at the client's end of the wire.
+pub struct Device {
+    client: Client,
+    store: MemoryStore,
+    rng: Rng,
+    timeout: Option<Mono>,
+    pub events: Vec<ClientEvent>,
 }
 
 /// The client's place among the ends of links.
@@ -48,6 +59,12 @@ pub struct World {
     /// Frames sent by nodes to nodes.
     pub frames: u64,
     pub rng: Rng,
+    pub device: Option<Device>,
+}
+
+/// Something for one end of a link.
+fn input(i: usize, input: Input) -> Happening {
+    if i == CLIENT { Happening::Device(input) } else { Happening::Input(i, input) }
 }
 
 impl World {
@@ -64,6 +81,7 @@ impl World {
             replies: BTreeMap::new(),
             frames: 0,
             rng: Rng::from_seed([77; 32]),
+            device: None,
         };
         for _ in 0..n {
             world.add_node();
@@ -150,7 +168,8 @@ impl World {
                 .enumerate()
                 .filter_map(|(i, n)| n.timeout.map(|t| (t.0.max(self.now), i)))
                 .min();
-            let next = [queued, due.map(|(t, _)| t)].into_iter().flatten().min();
+            let device = self.device.as_ref().and_then(|d| d.timeout).map(|t| t.0.max(self.now));
+            let next = [queued, due.map(|(t, _)| t), device].into_iter().flatten().min();
             let Some(next) = next.filter(|t| *t <= end) else { break };
             self.now = next;
             if queued == Some(next) {
@@ -160,7 +179,16 @@ impl World {
                         self.turn(i, |m, now, s| m.handle_input(now, s, input).unwrap())
                     }
                     Happening::Client(bytes) => self.client(&bytes),
+                    Happening::Device(input) => self.device(|client, cx| match input {
+                        Input::LinkUp(up) => client.handle_link_up(cx, &up).unwrap(),
+                        Input::LinkDown { link, .. } => client.handle_link_down(cx, link).unwrap(),
+                        Input::Frame { link, bytes } => client.handle_frame(cx, link, &bytes).unwrap(),
+                        Input::Unreachable { peer } => client.unreachable(cx, peer).unwrap(),
+                        Input::Credit { .. } | Input::Listening { .. } => {}
+                    }),
                 }
+            } else if device == Some(next) {
+                self.device(|client, cx| client.handle_timeout(cx).unwrap());
             } else if let Some((_, i)) = due {
                 self.nodes[i].timeout = None;
                 self.turn(i, |m, now, s| m.handle_timeout(now, s).unwrap());
@@ -233,7 +261,7 @@ impl World {
                     (Some(link), _) => link,
                     (None, Some(j)) => self.connect(i, j),
                     (None, None) => {
-                        return self.at(DELAY, Happening::Input(i, Input::Unreachable { peer: peer.key }));
+                        return self.at(DELAY, input(i, Input::Unreachable { peer: peer.key }));
                     }
                 }
             }
@@ -241,7 +269,11 @@ impl World {
         let Some((a, b)) = self.links.get(&link).copied() else { return };
         let other = if a == i { b } else { a };
         if other == CLIENT {
-            return self.at(DELAY, Happening::Client(t.bytes));
+            let happening = match &self.device {
+                Some(_) => Happening::Device(Input::Frame { link, bytes: t.bytes }),
+                None => Happening::Client(t.bytes),
+            };
+            return self.at(DELAY, happening);
         }
         self.frames += 1;
         self.at(DELAY, Happening::Input(other, Input::Frame { link, bytes: t.bytes }));
@@ -260,9 +292,7 @@ impl World {
                 own,
                 dialed,
             };
-            if i != CLIENT {
-                self.at(1, Happening::Input(i, Input::LinkUp(up)));
-            }
+            self.at(1, input(i, Input::LinkUp(up)));
         }
         link
     }
@@ -273,9 +303,9 @@ impl World {
 
     fn down(&mut self, link: LinkId) {
         if let Some((a, b)) = self.links.remove(&link) {
-            for i in [a, b].into_iter().filter(|i| *i != CLIENT) {
+            for i in [a, b] {
                 let down = Input::LinkDown { link, why: LinkDownReason::Closed };
-                self.at(1, Happening::Input(i, down));
+                self.at(1, input(i, down));
             }
         }
     }
@@ -314,5 +344,43 @@ impl World {
     /// Which node a key is.
     pub fn index(&self, peer: &PeerKey) -> usize {
         self.nodes.iter().position(|n| n.peer == *peer).unwrap()
+    }
+
+    /// Puts a device at the client's end that knows the first node.
+    pub fn add_device(&mut self) {
+        let store = MemoryStore::new();
+        let mut rng = Rng::from_seed([66; 32]);
+        let bootstrap = vec![PeerRef { key: self.nodes[0].peer, addrs: vec![] }];
+        let client = Client::open(&store, &mut rng, None, bootstrap).unwrap();
+        self.device = Some(Device { client, store, rng, timeout: Some(Mono(0)), events: Vec::new() });
+    }
+
+    /// One turn of the device.
+    pub fn device(&mut self, f: impl FnOnce(&mut Client, &mut ClientCx<'_, '_>)) {
+        let now = self.clock();
+        let Some(mut device) = self.device.take() else { return };
+        let mut up = VecDeque::new();
+        let mut tx = Turn::new(&device.store);
+        let mut out = Vec::new();
+        f(&mut device.client, &mut Cx::new(now, &mut device.rng, &mut tx, &mut up));
+        while let Some(event) = up.pop_front() {
+            match event {
+                ClientEvent::Transmit(t) => out.push(t),
+                ClientEvent::Solve { id, puzzle } => {
+                    let mut cx = Cx::new(now, &mut device.rng, &mut tx, &mut up);
+                    device.client.puzzle_done(&mut cx, id, puzzle.solve(0, 100_000));
+                }
+                event => device.events.push(event),
+            }
+        }
+        let batch = tx.into_batch();
+        device.store.begin().unwrap();
+        device.store.apply(&batch).unwrap();
+        device.store.commit().unwrap();
+        device.timeout = device.client.next_timeout();
+        self.device = Some(device);
+        for t in out {
+            self.transmit(CLIENT, t);
+        }
     }
 }
