@@ -244,23 +244,14 @@ impl Puts {
         let fan = put.flying.remove(&node).unwrap_or(false);
         match reply {
             Reply::Put { receipts, refused } => {
-                if fan {
-                    put.coordinated = true;
+                put.coordinated |= fan;
+                // First of all: a conflict may end the put, whatever the others signed.
+                let (conflicts, refused): (Vec<_>, Vec<_>) =
+                    refused.into_iter().partition(|(_, r)| matches!(r, PutRefusal::Conflict { .. }));
+                for (who, refusal) in conflicts {
+                    self.refused(cx, wire, key, node, who, refusal);
                 }
-                let placement = wire.placement(&put.locator, put.expect.epoch, cx.now);
-                let before = put.signed.len();
-                for receipt in receipts {
-                    match weigh(&put.expect, &placement, receipt) {
-                        Worth::Counts(n) => {
-                            put.signed.insert(n);
-                        }
-                        // Whoever passes this on either made it or does not look. The node it names is not
-                        // blamed: it may be an old word of its own, replayed.
-                        Worth::Nothing => wire.peers.avoid(node, cx.now.mono),
-                        Worth::Foreign => wire.doubt = Some(node),
-                    }
-                }
-                if put.signed.len() > before && self.tell(cx, wire, key, &placement) {
+                if self.receipted(cx, wire, key, node, receipts) {
                     return;
                 }
                 for (who, refusal) in refused {
@@ -270,6 +261,32 @@ impl Puts {
             Reply::Refused(_) => wire.silent(node, cx.now),
             _ => wire.peers.avoid(node, cx.now.mono),
         }
+    }
+
+    /// Counts receipts. True if the put is over.
+    fn receipted(
+        &mut self,
+        cx: &mut ClientCx<'_, '_>,
+        wire: &mut Wire,
+        key: PutKey,
+        node: PeerKey,
+        receipts: Vec<Receipt>,
+    ) -> bool {
+        let Some(put) = self.active.get_mut(&key) else { return true };
+        let placement = wire.placement(&put.locator, put.expect.epoch, cx.now);
+        let before = put.signed.len();
+        for receipt in receipts {
+            match weigh(&put.expect, &placement, receipt) {
+                Worth::Counts(n) => {
+                    put.signed.insert(n);
+                }
+                // Whoever passes this on either made it or does not look. The node it names is not
+                // blamed: it may be an old word of its own, replayed.
+                Worth::Nothing => wire.peers.avoid(node, cx.now.mono),
+                Worth::Foreign => wire.doubt = Some(node),
+            }
+        }
+        put.signed.len() > before && self.tell(cx, wire, key, &placement)
     }
 
     /// Tells the growth. True if the put is solid and over.
@@ -304,7 +321,7 @@ impl Puts {
             PutRefusal::NeedProof { price, block } => {
                 self.need_proof(cx, wire, key, told_by == who, who, price, block);
             }
-            PutRefusal::Conflict { held } => self.conflict(cx, wire, key, told_by, &held),
+            PutRefusal::Conflict { held } => self.conflict(cx, wire, key, told_by == who, who, &held),
             PutRefusal::Quota => {
                 put.full.insert(who);
             }
@@ -352,7 +369,8 @@ impl Puts {
         cx: &mut ClientCx<'_, '_>,
         wire: &mut Wire,
         key: PutKey,
-        told_by: PeerKey,
+        direct: bool,
+        who: PeerKey,
         held: &[u8],
     ) {
         let (Some(put), Some(params)) = (self.active.get(&key), wire.params()) else { return };
@@ -365,8 +383,9 @@ impl Puts {
         let proven = held.is_some();
         if proven {
             self.active.remove(&key);
-        } else {
-            wire.peers.avoid(told_by, cx.now.mono);
+        } else if direct {
+            // What a coordinator says of another proves nothing against either.
+            wire.peers.avoid(who, cx.now.mono);
         }
         cx.up(ClientEvent::Conflict { put: key, proven, held });
     }

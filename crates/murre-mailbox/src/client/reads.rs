@@ -144,7 +144,9 @@ impl Watches {
         let Some(place) = self.place(watch, *epoch) else { return };
         let pause = if refused { POLL_MS } else { LONG_POLL_PAUSE_MS };
         settle(place, *way, cx.now.mono.plus(pause));
-        if let Some(careful) = &mut place.careful {
+        // An answer to a question that was asked before the careful read began is not part of it.
+        let counts = matches!(way, ListWay::CarefulFan | ListWay::CarefulOne);
+        if let Some(careful) = place.careful.as_mut().filter(|_| counts) {
             careful.have.extend(read);
             for n in &more {
                 careful.asked.remove(n);

@@ -129,7 +129,7 @@ pub struct Wire {
     /// A node whose directory seems to differ from ours: compare soon.
     pub doubt: Option<PeerKey>,
     inflight: BTreeMap<u64, Inflight>,
-    late: VecDeque<(u64, PeerKey, PutKey)>,
+    pub late: VecDeque<(u64, PeerKey, PutKey)>,
     per_node: BTreeMap<PeerKey, usize>,
     long_polls: usize,
     next_id: u64,

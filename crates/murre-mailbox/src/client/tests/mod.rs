@@ -1,0 +1,8 @@
+//! The client against scripted custodians: honest, silent, lying in every way the protocol names.
+
+mod lists;
+mod networks;
+mod puts;
+mod world;
+
+pub use world::{Kind, World, writer};

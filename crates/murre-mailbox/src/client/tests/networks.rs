@@ -1,0 +1,129 @@
+//! Adopting a network, learning its nodes, and staying within every limit.
+
+use super::world::sealed;
+use super::{Kind, World, writer};
+use crate::client::limits::{MAX_INFLIGHT, MAX_LONG_POLLS};
+use crate::client::{ClientEvent, PutKey, PutStart, PutTrouble, WatchKey};
+use crate::{MailboxKind, NetworkFile, ReaderKeys};
+use murre_core::time::{DAY, MINUTE};
+use proptest::prelude::*;
+
+#[test]
+fn the_first_bootstraps_network_is_adopted_for_good() {
+    let mut w = World::new(1, 5);
+    assert!(w.client.network().is_none());
+    w.run(2_000);
+    assert_eq!(w.client.network(), Some(&w.file));
+    assert!(w.events.iter().any(|e| matches!(e, ClientEvent::NetworkChanged { .. })));
+    let status = w.client.status(w.now);
+    assert_eq!((status.nodes_known, status.eligible, status.small), (5, 5, true));
+    w.restart();
+    assert_eq!(w.client.network(), Some(&w.file));
+    assert_eq!(w.client.status(w.now).nodes_known, 5);
+}
+
+#[test]
+fn a_node_of_another_network_is_ignored_and_reported() {
+    let mut w = World::joined(2, 14);
+    let node = *w.nodes.keys().nth(3).unwrap();
+    w.set(&node, Kind::Foreign);
+    w.links.remove(&node);
+    w.link(node);
+    w.run(100);
+    let reported = |e: &ClientEvent| {
+        matches!(e, ClientEvent::OtherNetwork { node: n, network }
+            if *n == node && *network == NetworkFile::devnet().id())
+    };
+    assert!(w.events.iter().any(reported));
+    assert_eq!(w.client.network(), Some(&w.file));
+    assert!(w.client.wire.peers.avoided(&node, w.now.mono));
+}
+
+#[test]
+fn a_put_offered_before_there_is_a_network_is_asked_for_later() {
+    let mut w = World::new(3, 12);
+    let params = w.file.params;
+    let (_, writer, epoch) = writer(&mut w.rng, &params);
+    let b = sealed(&writer, epoch, 1, b"early", &params);
+    let start = w.turn(|c, cx| c.put(cx, PutKey(1), b.wire())).unwrap();
+    assert_eq!(start, PutStart::Queued);
+    let why = |e: &ClientEvent| matches!(e, ClientEvent::PutProblem { why: PutTrouble::NoNetwork, .. });
+    assert!(w.events.iter().any(why));
+    w.run(2_000);
+    let asked = |e: &ClientEvent| matches!(e, ClientEvent::PutRoom { puts } if *puts == vec![PutKey(1)]);
+    assert!(w.events.iter().any(asked));
+    w.turn(|c, cx| c.put(cx, PutKey(1), b.wire())).unwrap();
+    w.run(2_000);
+    assert!(w.receipts(1).1);
+}
+
+#[test]
+fn a_small_network_serves_with_what_it_has() {
+    for nodes in [1, 2, 3, 5] {
+        let mut w = World::joined(4, nodes);
+        let params = w.file.params;
+        let (keys, writer, epoch) = writer(&mut w.rng, &params);
+        let b = sealed(&writer, epoch, 1, b"few", &params);
+        w.turn(|c, cx| c.watch(cx, WatchKey(1), keys)).unwrap();
+        w.turn(|c, cx| c.put(cx, PutKey(1), b.wire())).unwrap();
+        w.run(5_000);
+        assert!(w.receipts(1).1, "{nodes} nodes");
+        assert_eq!(w.delivered, vec![b.id()], "{nodes} nodes");
+    }
+}
+
+#[test]
+fn weeks_offline_do_not_strand_the_client() {
+    let mut w = World::joined(5, 14);
+    w.cut();
+    w.run(3 * DAY);
+    assert_eq!(w.client.status(w.now).eligible, 0, "every descriptor is stale");
+    w.cut = false;
+    w.run(15 * MINUTE);
+    assert_eq!(w.client.status(w.now).eligible, 14);
+}
+
+#[test]
+fn requests_under_way_are_bounded_with_many_mailboxes_and_silent_nodes() {
+    let mut w = World::joined(6, 14);
+    for node in w.nodes.keys().copied().collect::<Vec<_>>() {
+        w.set(&node, Kind::Silent);
+    }
+    for i in 0..200 {
+        let keys = ReaderKeys::generate(MailboxKind::Group, &mut w.rng);
+        w.turn(|c, cx| c.watch(cx, WatchKey(i), keys)).unwrap();
+        assert!(w.client.status(w.now).inflight <= MAX_INFLIGHT + MAX_LONG_POLLS);
+    }
+    w.run(MINUTE);
+    assert!(w.client.status(w.now).inflight <= MAX_INFLIGHT + MAX_LONG_POLLS);
+    // They answer again: everybody is served in the end.
+    for node in w.nodes.keys().copied().collect::<Vec<_>>() {
+        w.set(&node, Kind::Honest);
+    }
+    w.run(15 * MINUTE);
+    assert_eq!(w.client.status(w.now).careful_owed, 0);
+}
+
+#[test]
+fn an_idle_hour_costs_few_turns() {
+    let mut w = World::joined(7, 14);
+    let (keys, _, _) = writer(&mut w.rng, &w.file.params.clone());
+    w.turn(|c, cx| c.watch(cx, WatchKey(1), keys)).unwrap();
+    w.run(MINUTE);
+    let before = w.turns;
+    w.run(60 * MINUTE);
+    assert!(w.turns - before < 1_500, "{} turns", w.turns - before);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn frames_of_any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let mut w = World::joined(8, 1);
+        let link = *w.links.values().next().unwrap();
+        let mut frame = vec![1, 1];
+        frame.extend_from_slice(&bytes);
+        w.turn(|c, cx| c.handle_frame(cx, link, &bytes)).unwrap();
+        w.turn(|c, cx| c.handle_frame(cx, link, &frame)).unwrap();
+    }
+}
