@@ -159,6 +159,7 @@ impl Content {
 
     /// Reads the body as `T`, if type and version are the ones `T` stands for.
     #[must_use]
+    // spec: D-19
     pub fn body<T: Serialize + DeserializeOwned>(&self, t: u16) -> Option<T> {
         if self.t == t && self.v == 1 { codec::decode(&self.b, MAX_CONTENT).ok() } else { None }
     }
@@ -166,6 +167,7 @@ impl Content {
 
 /// One line for a title or a list: control characters and direction overrides of a stranger's text become spaces.
 #[must_use]
+// spec: F-26
 pub fn clean_line(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() || is_direction_override(c) { ' ' } else { c })

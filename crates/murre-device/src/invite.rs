@@ -145,6 +145,7 @@ impl InviteLink {
             return Err(LinkError::TooLong);
         }
         let (body, sum) = bytes.split_at_checked(bytes.len().saturating_sub(4)).ok_or(LinkError::Checksum)?;
+        // spec: F-2
         if body.is_empty() || CHECKSUM.hash(&[body]).get(..4) != Some(sum) {
             return Err(LinkError::Checksum);
         }
@@ -205,11 +206,13 @@ impl Parts {
                 }
                 Ok(())
             }
+            // spec: F-4
             0x06..=0x7f | 0x00 => Err(LinkError::NewerVersion),
             _ => Ok(()),
         }
     }
 
+    // spec: F-3
     fn finish(self) -> Result<InviteLink, LinkError> {
         Ok(InviteLink {
             secret: self.secret.ok_or(LinkError::Field { what: "secret" })?,
@@ -223,6 +226,7 @@ impl Parts {
     }
 }
 
+// spec: F-3
 fn once<T>(slot: &mut Option<T>, value: Option<T>, what: &'static str) -> Result<(), LinkError> {
     match (slot.is_some(), value) {
         (false, Some(value)) => {
@@ -256,6 +260,7 @@ impl FromStr for InviteLink {
     type Err = LinkError;
 
     fn from_str(text: &str) -> Result<Self, LinkError> {
+        // spec: F-1
         let text = text.trim();
         if text.len() > MAX_LINK * 2 {
             return Err(LinkError::TooLong);

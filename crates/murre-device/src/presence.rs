@@ -122,6 +122,7 @@ impl Presence {
     }
 
     /// A contact is blocked: its link goes down and it is told nothing more.
+    // spec: F-23
     pub fn forget(&mut self, cx: &mut Ctx<'_, '_>, contact: u32) {
         self.keys.remove(&contact);
         self.known.remove(&contact);
@@ -245,6 +246,7 @@ impl Presence {
                     (*contact, equal(&mac(key, "done", &dk, &ak, &nonces.0, &nonces.1), &m.0));
                 if ok { self.proven(cx, id, contact) } else { self.close(cx, id) }
             }
+            // spec: D-17
             (Frame::Packets { p }, Stage::Proven { contact }) if p.len() <= MAX_PACKETS => {
                 let contact = *contact;
                 cx.up(PresenceUp::Packets(contact, p.into_iter().map(ByteBuf::into_vec).collect()));
@@ -261,6 +263,7 @@ impl Presence {
                 .find(|k| equal(&mac(k, "dial", &dk, &ak, &nonce, &[]), &proof))
                 .map(|k| (*contact, *k))
         });
+        // spec: D-16
         let Some((contact, key)) = who else { return self.close(cx, id) };
         let own: [u8; 16] = cx.rng.bytes();
         link.stage = Stage::Answered { contact, key, nonces: (nonce, own) };
@@ -314,6 +317,7 @@ impl Presence {
     /// Closes links that never proved themselves and renews announcements.
     pub fn handle_timeout(&mut self, cx: &mut Ctx<'_, '_>) {
         let now = cx.now.mono;
+        // spec: D-16
         let unproven = |l: &Link| !matches!(l.stage, Stage::Proven { .. }) && now.since(l.since) >= PROVE_MS;
         let late: Vec<LinkId> = self.links.iter().filter(|(_, l)| unproven(l)).map(|(id, _)| *id).collect();
         for id in late {
@@ -356,6 +360,7 @@ fn encode(frame: &Frame) -> Vec<u8> {
     out
 }
 
+// spec: D-15
 fn mac(key: &[u8; 32], role: &str, dialer: &PeerKey, acceptor: &PeerKey, n: &[u8], n2: &[u8]) -> [u8; 32] {
     MAC.hash(&[key, role.as_bytes(), dialer.as_bytes(), acceptor.as_bytes(), n, n2])
 }

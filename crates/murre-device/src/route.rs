@@ -386,6 +386,7 @@ impl Device {
         request: &contacts::RequestBody,
         command: Option<CommandId>,
     ) -> Result<(), TurnError> {
+        // spec: F-19
         let joining = Joining {
             op: &request.o,
             state: request.s,
@@ -485,6 +486,7 @@ impl Device {
         Ok(())
     }
 
+    // spec: D-18
     fn announce_all(&mut self, now: Now, tx: &mut Turn<'_>) -> Result<(), TurnError> {
         for (contact, row) in contacts::all(tx)? {
             if row.state == crate::ContactState::Accepted {

@@ -387,6 +387,7 @@ pub fn network(view: &dyn View) -> Result<Option<NetworkFile>, TurnError> {
 }
 
 /// Appends a notice and returns its cursor.
+// spec: D-24
 pub fn notice(tx: &mut Turn<'_>, notice: &Notice) -> Result<u64, TurnError> {
     let cursor = next(tx, "notices")? + 1;
     put(tx, NOTICES, &cursor.to_be_bytes(), notice);

@@ -68,6 +68,7 @@ fn object_key(link: &InviteLink, epoch: u64) -> Secret<32> {
 
 /// Seals a payload for the holders of a link. Deterministic, so that every put of an epoch is identical; the nonce
 /// depends on the plaintext, so that no nonce is used for two of them.
+// spec: F-10
 fn seal_payload(link: &InviteLink, epoch: u64, plain: &[u8]) -> Vec<u8> {
     let key = object_key(link, epoch);
     let mut nonce = [0; 24];
@@ -77,6 +78,7 @@ fn seal_payload(link: &InviteLink, epoch: u64, plain: &[u8]) -> Vec<u8> {
     out
 }
 
+// spec: F-11
 pub(super) fn open_payload(link: &InviteLink, epoch: u64, sealed: &[u8]) -> Option<DoorPayload> {
     let (nonce, sealed) = sealed.split_first_chunk::<24>()?;
     let plain = seal::open(&object_key(link, epoch), nonce, link.id().as_bytes(), sealed).ok()?;
@@ -168,6 +170,7 @@ impl Contacts {
         let result = match rows::get::<InviteRow>(cx.tx, rows::INVITES, key.as_bytes())? {
             None => Err(CommandError::UnknownInvite),
             Some(mut row) => {
+                // spec: F-28
                 row.withdrawn = true;
                 rows::put(cx.tx, rows::INVITES, key.as_bytes(), &row);
                 cx.up(ContactsUp::Unwatch(watch_of(key)));
@@ -218,6 +221,7 @@ impl Contacts {
         let address = keys.address();
         let now = address.epoch_at(cx.now.wall, &self.params);
         let last = address.epoch_at(link.expires, &self.params).min(now + AHEAD);
+        // spec: F-12
         for epoch in now..=last {
             let put = object_put(link.id(), epoch);
             if row.stored.contains(&epoch) || self.objects.insert(put, (link.id(), epoch)).is_some() {
@@ -273,6 +277,7 @@ impl Contacts {
     /// Opens the doors of live links for epochs to come, and forgets what ended long ago.
     pub(super) fn keep_doors(&mut self, cx: &mut Ctx<'_, '_>, me: &Account) -> Result<(), TurnError> {
         for (id, link, row) in self.invites(cx.tx)? {
+            // spec: F-25
             if cx.now.wall > link.expires.plus(KEEP_MS) {
                 cx.tx.erase(rows::INVITES, id.as_bytes());
                 cx.up(ContactsUp::ForgetPackage(row.package_ref));

@@ -173,6 +173,7 @@ impl Contacts {
     ///
     /// # Errors
     /// [`TurnError`] if the store fails.
+    // spec: F-23
     pub fn block(
         &mut self,
         cx: &mut Ctx<'_, '_>,
@@ -197,6 +198,7 @@ impl Contacts {
     ///
     /// # Errors
     /// [`TurnError`] if the store fails.
+    // spec: F-20
     pub fn agreed(&mut self, cx: &mut Ctx<'_, '_>, no: u32, name: &str) -> Result<(), TurnError> {
         let Some(mut row) = get(cx.tx, no)? else { return Ok(()) };
         if row.state == ContactState::Blocked || row.state == ContactState::Accepted {

@@ -77,6 +77,7 @@ impl Contacts {
             return Ok(());
         }
         match known {
+            // spec: F-22
             // They asked us already: this counts as the acceptance.
             Some((no, row)) if row.state == ContactState::Incoming => self.join(cx, no, Some(id)),
             Some((_, row)) => {
@@ -114,6 +115,7 @@ impl Contacts {
         hello: &str,
         known: Option<&(u32, ContactRow)>,
     ) -> Result<Option<CommandError>, TurnError> {
+        // spec: F-5
         if link.account == me.id() {
             return Ok(Some(CommandError::OwnLink));
         }
@@ -271,6 +273,7 @@ impl Contacts {
             return Ok(());
         };
         let parsed = parse_link(&link)?;
+        // spec: F-13
         let same = placed.as_ref().is_some_and(|(e, s, _)| *e == object.e && !taken.contains(s));
         if !same && placed.as_ref().is_none_or(|(e, _, _)| *e != object.e) {
             taken.clear();
@@ -278,6 +281,7 @@ impl Contacts {
         let placed = match placed.filter(|_| same) {
             Some(placed) => Some(placed),
             None => {
+                // spec: F-14
                 let free: Vec<u8> =
                     (0..object.slots.len().min(64) as u8).filter(|s| !taken.contains(s)).collect();
                 let pick = free.get(cx.rng.below(free.len() as u64) as usize).copied();
@@ -348,6 +352,7 @@ impl Contacts {
     }
 
     /// Posts requests again: at start if not yet stored, later every five days, up to ninety.
+    // spec: F-16
     pub(super) fn repost(&mut self, cx: &mut Ctx<'_, '_>) -> Result<(), TurnError> {
         for (no, contact) in super::all(cx.tx)? {
             if contact.state != ContactState::Requested || cx.now.wall.since(contact.since) > REPOST_UNTIL_MS
@@ -385,6 +390,7 @@ impl Contacts {
         for sealed in boxes {
             let full = self.incoming(cx)? >= MAX_INCOMING;
             match open_request(&parsed, &row, sealed) {
+                // spec: F-24
                 // Left where it is until some are answered.
                 Some(_) if full => continue,
                 Some(request) => self.incoming_request(cx, me, request)?,
@@ -418,6 +424,7 @@ impl Contacts {
             None => {
                 let mut hello = clean_line(&request.h);
                 crate::account::truncate(&mut hello, MAX_HELLO);
+                // spec: F-18
                 let (no, row) = self.meet(cx, account, &request.n, ContactState::Incoming, &hello)?;
                 store(cx, no, &request);
                 let state = row.state;
@@ -426,6 +433,7 @@ impl Contacts {
             Some((no, row)) => match row.state {
                 ContactState::Incoming => store(cx, no, &request),
                 ContactState::Blocked => {}
+                // spec: F-22
                 // Both asked, or they ask with a further conversation: it counts as agreed.
                 ContactState::Requested | ContactState::Accepted => {
                     cx.up(ContactsUp::Join { contact: no, request: Box::new(request), command: None });
@@ -515,6 +523,7 @@ fn slot_box(
     Some(writer.seal_box(object.e, 0, expiry, sealed).ok()?.wire().to_vec())
 }
 
+// spec: F-17
 fn open_request(link: &InviteLink, row: &InviteRow, sealed: &VerifiedBox) -> Option<RequestBody> {
     let keys = door_keys(link);
     let pair = (0..crate::limits::PERSONAL_SLOTS).find_map(|i| {

@@ -71,7 +71,7 @@ pub fn log_id(op: &[u8]) -> LogId {
 
 /// Checks a create operation against who is said to have made it, for whom.
 pub fn check_create(op: &[u8], creator: &DeviceCert, other: AccountId) -> Option<(LogId, AccountId)> {
-    // spec: K-6
+    // spec: F-6
     let cert = creator.clone().verify().ok()?;
     let signed: SignedCreate = codec::decode(op, 1_024).ok()?;
     let body = signed.verify().ok()?;
@@ -111,6 +111,7 @@ impl Conversations {
         packages: &[Vec<u8>],
     ) -> Result<Founded, JoinError> {
         let Some((no, mut chat)) = Self::find(cx.tx, id)? else { return Err(JoinError::Create) };
+        // spec: F-11
         for package in packages {
             match murre_group::check_key_package(package) {
                 Ok((account, _)) if account == chat.with => {}
@@ -154,7 +155,7 @@ impl Conversations {
             .groups
             .join(cx.tx, cx.rng, &me.identity(), id, joining.state, joining.welcome)
             .map_err(|_| JoinError::Welcome)?;
-        // spec: K-7
+        // spec: F-7
         if joining.cert.clone().verify().ok().map(|c| (c.a, c.d)) != Some(joined.inviter) {
             return Err(JoinError::Welcome);
         }
@@ -205,7 +206,7 @@ impl Conversations {
         rows::put(tx, rows::CHAT_BY_LOG, log.id.as_bytes(), &no);
         chat.logs.push(log);
         let before = chat.logs.first().map(|l| l.no);
-        // spec: K-9
+        // spec: F-9
         chat.logs.sort_by_key(|l| l.id);
         let displaced = before.filter(|b| chat.logs.first().map(|l| l.no) != Some(*b));
         save(tx, no, &chat);

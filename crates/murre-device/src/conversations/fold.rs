@@ -21,7 +21,7 @@ const MAX_FOLD: usize = 16;
 ///
 /// The folds of both sides together decide, so both show one order once they hold the same entries.
 pub(super) fn part_of(row: &ChatRow, at: usize, by: &AuthorId, seq: u32) -> u8 {
-    // spec: K-9
+    // spec: F-9
     if at == 0 {
         return 1;
     }
@@ -83,6 +83,7 @@ impl Conversations {
                         self.take_receipt(cx, no, row, author, &receipt)?;
                     }
                 }
+                // spec: D-19
                 // Texts, and whatever a newer version says: kept, shown, counted.
                 _ => self.add_message(cx, me, no, row, log, at, position, author, index, bytes, c)?,
             }
@@ -142,11 +143,13 @@ impl Conversations {
             return self.take_receipt(cx, no, row, author, &receipt);
         }
         if let Some(presence) = content.body::<Presence>(kind::PRESENCE) {
+            // spec: D-18
             // A presence read from a mailbox may be old: its label decides, generously.
             if cx.now.wall.since(content.w) <= murre_core::params::delivery::PRESENCE_MS {
                 cx.up(ConvUp::Presence(row.contact, presence));
             }
         }
+        // spec: D-23
         if let Some(want) = content.body::<Want>(kind::WANT) {
             for link in want.l.iter().take(MAX_WANT) {
                 if let Some(packet) = self.packet_of(cx, log, link)? {

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A direct chat is the group of both accounts' devices over one log. If both asked at once there are two logs:
-//! both are read, the one with the lower id is written and shown last (`spec/08-contacts.md`, K-9).
+//! both are read, the one with the lower id is written and shown last (`spec/08-contacts.md`, F-9).
 //!
 //! What this does NOT do: choose a carrier, keep an outbox, know mailboxes. It is told which packets came for
 //! which chat and says what is to be carried.
@@ -201,6 +201,7 @@ impl Conversations {
     }
 }
 
+// spec: D-14
 const LINK_KEY: murre_core::Label = murre_core::Label::new("murre v1 live link key");
 
 fn link_key(log: &LogRef) -> [u8; 32] {

@@ -48,6 +48,7 @@ impl Conversations {
 
     /// How far we are in every author's entries of a chat. Stops short of what could not be opened: a receipt
     /// never claims more than was.
+    // spec: D-10
     pub(super) fn receipt(&self, view: &dyn View, row: &ChatRow) -> Result<Receipt, TurnError> {
         let mut opened = Vec::new();
         for log in &row.logs {
@@ -86,6 +87,7 @@ impl Conversations {
     }
 
     /// Takes a receipt from a device of the other side.
+    // spec: D-11
     pub(super) fn take_receipt(
         &mut self,
         cx: &mut Ctx<'_, '_>,
@@ -209,6 +211,7 @@ impl Conversations {
         Ok(())
     }
 
+    // spec: D-22
     fn ask_for_missing(&mut self, cx: &mut Ctx<'_, '_>, me: &Account, no: u32) -> Result<(), TurnError> {
         let Some(row) = chat(cx.tx, no)? else { return Ok(()) };
         let mut missing = Vec::new();

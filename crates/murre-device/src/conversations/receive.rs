@@ -57,6 +57,7 @@ impl Conversations {
     }
 
     /// Keeps a packet that no log opens: its log may be one whose request has not been read yet.
+    // spec: D-26
     fn stash(&self, cx: &mut Ctx<'_, '_>, contact: u32, packet: &[u8]) -> Result<(), TurnError> {
         if packet.len() > murre_log::wire::MAX_SEALED {
             return Ok(());
@@ -191,7 +192,7 @@ impl Conversations {
         if position.seq == 0 {
             let first = contents.first().and_then(|(_, c)| c.as_ref());
             let binding = first.and_then(|c| c.body::<Binding>(kind::BINDING));
-            // spec: L-14 — nothing of an author counts before its binding does.
+            // spec: F-8 (nothing of an author counts before its binding does)
             let who = binding.and_then(|b| check_binding(&b, log, &position.by));
             if let Some((account, device)) = who.filter(|(a, _)| *a == row.with || *a == me.id()) {
                 let key = author_key(log.no, &position.by);
@@ -206,6 +207,7 @@ impl Conversations {
     }
 
     /// Keeps the place of an entry that cannot be opened: it is counted as not delivered, and shown as missing.
+    // spec: D-27
     fn unreadable(
         &mut self,
         cx: &mut Ctx<'_, '_>,

@@ -84,6 +84,7 @@ impl Conversations {
                 // The same id twice in one turn: pack the first, then find it below.
                 self.pack_drafts(cx, me)?;
             }
+            // spec: D-21
             if let Some(known) = rows::get(cx.tx, rows::CLIENT_IDS, &client_key(no, client_id))? {
                 return Ok(Ok(Checked::Known(known)));
             }
@@ -100,6 +101,7 @@ impl Conversations {
     ///
     /// # Errors
     /// [`TurnError`] if the store fails.
+    // spec: D-20
     pub fn pack_drafts(&mut self, cx: &mut Ctx<'_, '_>, me: &Account) -> Result<(), TurnError> {
         for (no, drafts) in std::mem::take(&mut self.drafts) {
             let Some(mut row) = chat(cx.tx, no)? else { continue };

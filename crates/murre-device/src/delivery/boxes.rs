@@ -43,11 +43,13 @@ impl Delivery {
             return None;
         }
         let drop = route.drops.iter().rev().find(|(_, until)| *until > now).map(|(secret, _)| *secret);
+        // spec: D-8
         let use_grant = route.settled || drop.is_none();
         if let Some(grant) = route.grant.clone().filter(|_| use_grant) {
             let epoch = grant.to.epoch_at(now, &self.params);
             let writer = Writer::new(&grant, Some(me.tag())).ok()?;
             if writer.has_epoch(epoch) {
+                // spec: D-3
                 let index = route.index;
                 route.index += u64::from(!murre_core::sabotage::active("reuse-index"));
                 return Some((writer, epoch, index));
@@ -98,6 +100,7 @@ impl Delivery {
                 cx.up(DeliveryUp::Packets(contact, packets));
             }
         }
+        // spec: D-25
         if watch == super::ACCOUNT_WATCH {
             // One device: what it has taken no other device of ours needs.
             cx.up(DeliveryUp::Tombstone(watch, taken.clone()));

@@ -94,6 +94,7 @@ const DROP_SEED: Label = Label::new("murre v1 drop mailbox");
 const DROP_PAIR: Label = Label::new("murre v1 drop pair secret");
 
 /// The drop both sides of a request can read and certify themselves for.
+// spec: F-21
 fn drop_keys(secret: &Bytes<32>) -> ReaderKeys {
     ReaderKeys::from_secret(MailboxKind::Drop, &Secret::new(DROP_SEED.hash(&[&secret.0])))
 }

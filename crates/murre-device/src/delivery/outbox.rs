@@ -48,6 +48,7 @@ impl Delivery {
         } else {
             self.sweep_later(cx.now.mono);
         }
+        // spec: D-1
         if !murre_core::sabotage::active("drop-outbox-row") {
             rows::put(cx.tx, rows::OUTBOX, &key.to_be_bytes(), &row);
         }
@@ -72,6 +73,7 @@ impl Delivery {
         }
         let kept = row.boxed.as_ref().map_or(0, |b| if b.solid { b.expiry } else { b.kept });
         row.boxed = Some(BoxedRow { epoch, expiry, signed: 0, solid: false, kept });
+        // spec: D-3
         rows::put(cx.tx, rows::BOXES, &key.to_be_bytes(), &ByteBuf::from(bytes.clone()));
         self.flights.insert(key, Flight { live_until: None });
         cx.up(DeliveryUp::Put(PutKey(key), bytes));
@@ -117,6 +119,7 @@ impl Delivery {
     ///
     /// # Errors
     /// [`TurnError`] if the store fails.
+    // spec: D-2
     pub fn acked(&mut self, cx: &mut Ctx<'_, '_>, log: u32, upto: u32) -> Result<(), TurnError> {
         let range = Range::seq(pair_key(log, 0), pair_key(log, upto).saturating_add(1));
         loop {
@@ -179,6 +182,7 @@ impl Delivery {
     /// [`TurnError`] if the store fails.
     pub fn handle_timeout(&mut self, cx: &mut Ctx<'_, '_>, me: &Account) -> Result<(), TurnError> {
         let now = cx.now.mono;
+        // spec: D-5
         let late: Vec<u64> = self
             .flights
             .iter()
@@ -240,6 +244,7 @@ impl Delivery {
         key: u64,
         row: &mut OutboxRow,
     ) -> Result<bool, TurnError> {
+        // spec: D-7
         if cx.now.wall.since(row.created) > FAILED_AFTER_MS {
             return Ok(false);
         }
@@ -249,6 +254,7 @@ impl Delivery {
                 Ok(row.boxed.is_some())
             }
             Some(boxed) if boxed.solid => {
+                // spec: D-6
                 let left = (u64::from(boxed.expiry) * HOUR).saturating_sub(cx.now.wall.0);
                 if left > REPUT_BEFORE_MS {
                     return Ok(false);
@@ -261,6 +267,7 @@ impl Delivery {
                 let bytes =
                     bytes.filter(|_| u64::from(boxed.expiry) * HOUR > cx.now.wall.0 + REPUT_BEFORE_MS);
                 match bytes.filter(|_| self.takes_puts(cx.tx, row.contact, boxed.epoch, cx.now.wall)) {
+                    // spec: D-4
                     // Identical bytes while their epoch takes puts.
                     Some(bytes) => {
                         self.flights.insert(key, Flight { live_until: None });

@@ -25,6 +25,7 @@ impl Delivery {
         packet: Vec<u8>,
         ttl: u32,
     ) -> Result<(), TurnError> {
+        // spec: D-13
         if self.parcels.len() >= MAX_PARCELS {
             return Ok(());
         }

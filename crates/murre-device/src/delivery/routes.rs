@@ -133,6 +133,7 @@ impl Delivery {
         let count = self.params.tag_epochs;
         let unusable = |_| TurnError::Damaged { space: rows::META.name };
         let known = Self::route(cx.tx, contact)?.filter(|r| r.tag == Some(tag));
+        // spec: F-29
         // Issued before, in a request of ours: the same pair again, so that what was written under it still opens.
         let grant = match known.as_ref().and_then(|r| r.pair) {
             Some(p) => {
@@ -170,6 +171,7 @@ impl Delivery {
     ///
     /// # Errors
     /// [`TurnError`] if the store fails.
+    // spec: F-23
     pub fn block(&mut self, cx: &mut Ctx<'_, '_>, contact: u32) -> Result<(), TurnError> {
         let Some(mut row) = Self::route(cx.tx, contact)? else { return Ok(()) };
         row.blocked = true;
@@ -208,6 +210,7 @@ impl Delivery {
                     cx.up(DeliveryUp::Unwatch(drop_watch(contact, which)));
                 }
             }
+            // spec: F-27
             let low = row.issued < epoch + u64::from(self.params.tag_renew_below);
             if let (Some(pair), Some(tag), true) = (row.pair, row.tag, low && row.settled && !row.blocked) {
                 let pair = PairSecret::from_bytes(pair.0);

@@ -218,6 +218,7 @@ fn outbox_of(view: &dyn View, row: &MessageRow) -> Result<Option<OutboxRow>, Que
     }
 }
 
+// spec: D-9
 fn own_state(
     view: &dyn View,
     row: &MessageRow,
