@@ -1,0 +1,132 @@
+//! Nothing lost, nothing doubled, one order: histories against each other and against the model.
+
+use crate::cast::{Cast, Pair};
+use crate::model::Shown;
+use crate::shell::Sim;
+use murre_core::id::LogId;
+use murre_core::{Direction, Range, View};
+use murre_device::limits::{MAX_NOTICES, MAX_PAGE, MAX_PARCELS};
+use murre_device::{ContactState, query, rows};
+use murre_store::MemoryStore;
+
+/// The chat of a contact, as a device shows it.
+#[must_use]
+pub fn chat_with(store: &MemoryStore, account: murre_core::id::AccountId) -> Option<(LogId, ContactState)> {
+    let contact = query::contacts(store).ok()?.into_iter().find(|c| c.account == account)?;
+    Some((contact.chat?, contact.state))
+}
+
+/// Where things stand with an account.
+#[must_use]
+pub fn state_of(store: &MemoryStore, account: murre_core::id::AccountId) -> Option<ContactState> {
+    query::contacts(store).ok()?.into_iter().find(|c| c.account == account).map(|c| c.state)
+}
+
+/// One side's history of a pair.
+///
+/// # Errors
+/// Words for the report.
+pub fn shown(sim: &Sim, cast: &Cast, me: usize, other: usize) -> Result<Vec<Shown>, String> {
+    let store = &sim.hosts[cast.people[me].host].store;
+    let Some((chat, _)) = chat_with(store, cast.people[other].account) else { return Ok(Vec::new()) };
+    let page = query::history(store, chat, None, MAX_PAGE).map_err(|e| format!("history cannot be read: {e:?}"))?;
+    page.into_iter()
+        .map(|m| {
+            let text = m.text.ok_or("a message without text")?;
+            Ok(Shown { id: m.id, text, own: m.own })
+        })
+        .collect()
+}
+
+/// In a quiet moment: nothing is shown twice or under a wrong name, and what is one's own is there.
+pub fn glance(sim: &mut Sim, cast: &Cast) {
+    for pair in &cast.pairs {
+        for (me, other) in [(pair.a, pair.b), (pair.b, pair.a)] {
+            let lines = shown(sim, cast, me, other);
+            let verdict = lines.and_then(|lines| cast.model.judge(me, other, &lines, false, !pair.both));
+            if let Err(what) = verdict {
+                let name = cast.people[me].name.clone();
+                sim.watch.fail("nothing lost or doubled", format!("at {name}: {what}"));
+            }
+        }
+    }
+}
+
+/// Whether everything has arrived everywhere and nobody waits for anything.
+#[must_use]
+pub fn at_rest(sim: &Sim, cast: &Cast) -> bool {
+    cast.people.iter().all(|p| p.asks.is_empty() && outbox(&sim.hosts[p.host].store) == 0)
+        && cast.pairs.iter().all(|pair| agree(sim, cast, pair).is_ok())
+}
+
+fn outbox(store: &MemoryStore) -> usize {
+    store.scan(rows::OUTBOX, &Range::all(), Direction::Forward, usize::MAX).map_or(0, |page| page.len())
+}
+
+/// Both sides show the same, and it is what the model says.
+fn agree(sim: &Sim, cast: &Cast, pair: &Pair) -> Result<(), String> {
+    let (a, b) = (shown(sim, cast, pair.a, pair.b)?, shown(sim, cast, pair.b, pair.a)?);
+    let ordered = !pair.both;
+    cast.model.judge(pair.a, pair.b, &a, true, ordered).map_err(|e| format!("at {}: {e}", cast.people[pair.a].name))?;
+    cast.model.judge(pair.b, pair.a, &b, true, ordered).map_err(|e| format!("at {}: {e}", cast.people[pair.b].name))?;
+    let same = a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| x.id == y.id && x.text == y.text && x.own != y.own);
+    if same { Ok(()) } else { Err("the two sides show another order".to_owned()) }
+}
+
+/// The last judgement, after a quiet time with everybody there.
+pub fn judge(sim: &mut Sim, cast: &Cast) {
+    for pair in &cast.pairs {
+        let names = format!("{} and {}", cast.people[pair.a].name, cast.people[pair.b].name);
+        for (me, other) in [(pair.a, pair.b), (pair.b, pair.a)] {
+            let store = &sim.hosts[cast.people[me].host].store;
+            let state = state_of(store, cast.people[other].account);
+            if state != Some(ContactState::Accepted) {
+                sim.watch.fail("all converge", format!("{names}: a contact is still {state:?}"));
+            }
+        }
+        if let Err(what) = agree(sim, cast, pair) {
+            sim.watch.fail("nothing lost", format!("{names}: {what}"));
+        }
+    }
+    for person in &cast.people {
+        let store = &sim.hosts[person.host].store;
+        let waits = outbox(store);
+        let why = (waits > 0).then(|| format!("{waits} entries of {} are not receipted", person.name));
+        let why = why.or_else(|| undelivered(sim, cast, person.host, person.number));
+        let why = why.or_else(|| person.asks.values().next().map(|ask| format!("{} got no answer to {ask:?}", person.name)));
+        if let Some(why) = why {
+            sim.watch.fail("all converge", why);
+        }
+    }
+    bounds(sim, cast);
+}
+
+/// Own messages are shown as delivered, since they are.
+fn undelivered(sim: &Sim, cast: &Cast, host: usize, me: usize) -> Option<String> {
+    let store = &sim.hosts[host].store;
+    let wall = sim.hosts[host].clocks(sim.now).wall;
+    cast.model.sent.iter().filter(|s| s.from == me).find_map(|s| {
+        let id = s.answer?;
+        let status = query::status(store, id, wall).ok()?;
+        let done = matches!(status.state, murre_device::MessageState::Delivered | murre_device::MessageState::Read);
+        (!done).then(|| format!("{} shows a message as {:?} that arrived", cast.people[me].name, status.state))
+    })
+}
+
+/// Queues stay within their named limits.
+pub fn bounds(sim: &mut Sim, cast: &Cast) {
+    let count = |store: &MemoryStore, space| {
+        store.scan(space, &Range::all(), Direction::Forward, usize::MAX).map_or(0, |page| page.len())
+    };
+    let full = cast.people.iter().find_map(|p| {
+        let store = &sim.hosts[p.host].store;
+        let parcels = count(store, rows::PARCELS);
+        let notices = count(store, rows::NOTICES) as u64;
+        let links = sim.net.links_of(p.host).len();
+        let over = parcels > MAX_PARCELS || notices > MAX_NOTICES || links > crate::net::MAX_LINKS;
+        over.then(|| format!("{}: {parcels} parcels, {notices} notices, {links} links", p.name))
+    });
+    if let Some(what) = full {
+        sim.watch.fail("bounds", what);
+    }
+}

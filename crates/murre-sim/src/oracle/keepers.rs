@@ -1,0 +1,57 @@
+//! Honest custodians keep their word, and keep nothing that they should not.
+
+use crate::shell::Sim;
+use murre_core::id::PeerKey;
+use murre_core::{Direction, Range, View};
+use murre_custodian::rows::{BOXES, IDS};
+use murre_mailbox::SealedBox;
+use std::collections::BTreeMap;
+
+/// Looks into every custodian.
+pub fn check(sim: &mut Sim, nodes: &[(usize, PeerKey, bool)]) {
+    let planted = sim.watch.planted.clone();
+    let found = planted.soundly(|| {
+        let leaks = nodes.iter().find_map(|(host, _, _)| {
+            let what = sim.watch.leak.find_in_store(&sim.hosts[*host].store)?;
+            Some(("no plaintext", format!("{what} in the store of {}", sim.hosts[*host].name)))
+        });
+        leaks.or_else(|| words_kept(sim, nodes)).or_else(|| only_valid_boxes(sim, nodes))
+    });
+    if let Some((oracle, what)) = found {
+        sim.watch.fail(oracle, what);
+    }
+}
+
+type Found = Option<(&'static str, String)>;
+
+/// What an honest custodian signed for is there until its hour has come.
+fn words_kept(sim: &Sim, nodes: &[(usize, PeerKey, bool)]) -> Found {
+    let honest: BTreeMap<PeerKey, usize> =
+        nodes.iter().filter(|(_, _, honest)| *honest).map(|(host, key, _)| (*key, *host)).collect();
+    for (id, words) in sim.watch.wire.words() {
+        for (key, word) in words {
+            let Some(host) = honest.get(key).map(|h| &sim.hosts[*h]) else { continue };
+            let over = host.clocks(sim.now).wall.hour() >= word.expiry_hour;
+            let held = host.store.get(IDS, id.as_bytes()).is_ok_and(|row| row.is_some());
+            if !over && !held {
+                return Some(("words are kept", format!("{} lost {id:?} that it signed for", host.name)));
+            }
+        }
+    }
+    None
+}
+
+/// An honest custodian stores only boxes whose writer may write there.
+fn only_valid_boxes(sim: &Sim, nodes: &[(usize, PeerKey, bool)]) -> Found {
+    for (host, _, _) in nodes.iter().filter(|(_, _, honest)| *honest) {
+        let host = &sim.hosts[*host];
+        let rows = host.store.scan(BOXES, &Range::all(), Direction::Forward, usize::MAX).ok()?;
+        for (_, bytes) in rows {
+            let valid = SealedBox::parse(&bytes).is_ok_and(|b| b.verify(sim.watch.wire.params()).is_ok());
+            if !valid {
+                return Some(("only valid boxes", format!("{} stores a box that nobody may write", host.name)));
+            }
+        }
+    }
+    None
+}

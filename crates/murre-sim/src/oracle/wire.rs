@@ -1,0 +1,189 @@
+//! Boxes and receipts, as they pass by.
+
+use crate::net::HostId;
+use crate::totals::Totals;
+use murre_core::id::{BoxId, Locator, PeerKey};
+use murre_core::{Batch, NetworkParams, Op, View};
+use murre_device::rows as device_rows;
+use murre_mailbox::{Frame, MailboxKind, PutRefusal, Receipt, ReceiptBody, Reply, Request, SealedBox, VerifiedBox};
+use murre_store::MemoryStore;
+use serde_bytes::ByteBuf;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A box sent again within this is the same put still going on, ms.
+const SAME_PUT_MS: u64 = 4_000;
+
+/// One receipt's word, once its signature was checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Word {
+    /// First hour in which the box may be gone.
+    pub expiry_hour: u32,
+}
+
+#[derive(Debug)]
+struct Known {
+    hash: [u8; 32],
+    sent_at: u64,
+}
+
+/// What was seen so far.
+#[derive(Debug)]
+pub struct Wire {
+    params: NetworkParams,
+    nodes: BTreeMap<HostId, PeerKey>,
+    /// By the writing host at a door, where every link holder has the same tags; else by id alone.
+    boxes: BTreeMap<(Option<HostId>, BoxId), Known>,
+    entries: BTreeMap<(HostId, Vec<u8>, Locator), BoxId>,
+    keys: BTreeMap<(HostId, Vec<u8>), BoxId>,
+    receipts: BTreeMap<BoxId, BTreeMap<PeerKey, Word>>,
+    checked: BTreeSet<[u8; 32]>,
+    /// Entries that got another box later.
+    pub re_boxed: u64,
+}
+
+impl Wire {
+    /// Nothing seen.
+    #[must_use]
+    pub fn new(params: NetworkParams) -> Self {
+        Self {
+            params,
+            nodes: BTreeMap::new(),
+            boxes: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            receipts: BTreeMap::new(),
+            checked: BTreeSet::new(),
+            re_boxed: 0,
+        }
+    }
+
+    /// The network's numbers.
+    #[must_use]
+    pub const fn params(&self) -> &NetworkParams {
+        &self.params
+    }
+
+    /// This host is a node under this key.
+    pub fn node(&mut self, host: HostId, key: PeerKey) {
+        self.nodes.insert(host, key);
+    }
+
+    /// Nodes that signed for a box, with true signatures.
+    #[must_use]
+    pub fn signers(&self, id: &BoxId) -> BTreeMap<PeerKey, Word> {
+        self.receipts.get(id).cloned().unwrap_or_default()
+    }
+
+    /// Everything that was signed for.
+    pub fn words(&self) -> impl Iterator<Item = (&BoxId, &BTreeMap<PeerKey, Word>)> {
+        self.receipts.iter()
+    }
+
+    /// A device's batch: an entry has at most one box in one place.
+    ///
+    /// # Errors
+    /// Words for the report.
+    pub fn batch(&mut self, host: HostId, batch: &Batch) -> Result<(), String> {
+        for op in &batch.ops {
+            let Op::Put { space, key, value } = op else { continue };
+            if *space != device_rows::BOXES {
+                continue;
+            }
+            let bytes: ByteBuf = device_rows::decode(*space, value).map_err(|e| format!("{e:?}"))?;
+            let sealed = SealedBox::parse(&bytes).map_err(|e| format!("a device made a box that is none: {e}"))?;
+            let b = sealed.verify(&self.params).map_err(|e| format!("a device made an invalid box: {e}"))?;
+            let before = self.entries.insert((host, key.clone(), b.locator()), b.id());
+            if before.is_some_and(|id| id != b.id()) {
+                return Err(format!("host {host} boxed one entry twice in one place"));
+            }
+            let last = self.keys.insert((host, key.clone()), b.id());
+            self.re_boxed += u64::from(last.is_some_and(|id| id != b.id()));
+            self.note_box(host, &b, 0).map_err(|()| format!("host {host} used a box number twice"))?;
+        }
+        Ok(())
+    }
+
+    fn note_box(&mut self, host: HostId, b: &VerifiedBox, at: u64) -> Result<bool, ()> {
+        let at_door = b.place().k == MailboxKind::Door;
+        let hash = b.hash();
+        let known = self.boxes.entry((at_door.then_some(host), b.id())).or_insert(Known { hash, sent_at: 0 });
+        if known.hash != hash {
+            return Err(());
+        }
+        let again = known.sent_at != 0 && at > known.sent_at + SAME_PUT_MS;
+        if known.sent_at == 0 || again {
+            known.sent_at = known.sent_at.max(at);
+        }
+        Ok(again)
+    }
+
+    /// A frame leaves a host.
+    ///
+    /// # Errors
+    /// The oracle's name and words for the report.
+    pub fn sent(&mut self, host: HostId, honest: bool, store: &MemoryStore, bytes: &[u8], at: u64, totals: &mut Totals) -> Result<(), (&'static str, String)> {
+        if bytes.first() == Some(&murre_device::presence::FRAME_KIND) {
+            totals.live_frames += 1;
+            return Ok(());
+        }
+        // Decoding every frame costs more than everything else: only those that speak of puts and repair matter.
+        let head = bytes.get(..48.min(bytes.len())).unwrap_or_default();
+        let speaks_of = |key: &[u8; 3]| head.windows(3).any(|w| w == key);
+        if !speaks_of(b"bpu") && !speaks_of(b"bri") && !speaks_of(b"bre") {
+            return Ok(());
+        }
+        match Frame::decode(bytes) {
+            Ok(Frame::Request { body: Request::Put { b, .. }, .. }) if honest => self.put(host, &b, at, totals),
+            Ok(Frame::Request { body: Request::Repair { r }, .. }) => {
+                let fetch = r.verify().is_ok_and(|r| matches!(r.kind, murre_mailbox::request::RepairKind::Fetch { .. }));
+                totals.repairs += u64::from(fetch);
+                Ok(())
+            }
+            Ok(Frame::Reply { body: Reply::Put { receipts, refused }, .. }) => {
+                let conflict = |(_, why): &&(PeerKey, PutRefusal)| matches!(why, PutRefusal::Conflict { .. });
+                totals.conflicts += refused.iter().filter(conflict).count() as u64;
+                receipts.into_iter().try_for_each(|r| self.receipt(host, honest, store, r))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn put(&mut self, host: HostId, bytes: &[u8], at: u64, totals: &mut Totals) -> Result<(), (&'static str, String)> {
+        let Ok(sealed) = SealedBox::parse(bytes) else {
+            return Err(("boxes are boxes", format!("host {host} puts what is no box")));
+        };
+        let Ok(b) = sealed.verify(&self.params) else {
+            return Err(("boxes are boxes", format!("host {host} puts an invalid box")));
+        };
+        let by_device = !self.nodes.contains_key(&host);
+        if !by_device && b.place().k == MailboxKind::Door {
+            // A node passes on what different link holders wrote into one slot.
+            return Ok(());
+        }
+        let at = if by_device { at } else { 0 };
+        match self.note_box(host, &b, at) {
+            Ok(again) => {
+                totals.re_puts += u64::from(again);
+                Ok(())
+            }
+            Err(()) => Err(("no number twice", format!("host {host} puts another box under a number already used"))),
+        }
+    }
+
+    /// A receipt counts once its signature holds; an honest node's own must be true when it leaves.
+    fn receipt(&mut self, host: HostId, honest: bool, store: &MemoryStore, receipt: Receipt) -> Result<(), (&'static str, String)> {
+        let print = *blake3::hash(&receipt.bytes()).as_bytes();
+        if !self.checked.insert(print) {
+            return Ok(());
+        }
+        let Ok(body) = receipt.verify() else { return Ok(()) };
+        let ReceiptBody { n, b, x, .. } = *body;
+        self.receipts.entry(b).or_default().insert(n, Word { expiry_hour: x });
+        let own = honest && self.nodes.get(&host) == Some(&n);
+        let held = store.get(murre_custodian::rows::IDS, b.as_bytes()).is_ok_and(|row| row.is_some());
+        if own && !held {
+            return Err(("receipts are true", format!("host {host} signs for a box that it does not hold")));
+        }
+        Ok(())
+    }
+}

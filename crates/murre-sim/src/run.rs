@@ -1,0 +1,339 @@
+//! One run from beginning to judgement.
+
+use crate::cast::{Act, Cast, Pair, Person};
+use crate::dice::{Dice, machine_seed};
+use crate::agenda::Agenda;
+use crate::liar::Liar;
+use crate::model::Model;
+use crate::net::{Net, Weather};
+use crate::node::NodeProgram;
+use crate::oracle::{Failure, Watch, history, keepers};
+use crate::person::PersonProgram;
+use crate::plan::{Gap, Leave, Plan, back};
+use crate::sabotage::{self, Planted};
+use crate::shell::Sim;
+use crate::stranger::StrangerProgram;
+use crate::totals::Totals;
+use murre_core::id::{AccountId, PeerKey};
+use murre_core::time::{DAY, HOUR, MINUTE, SECOND};
+use murre_core::{NetworkParams, PeerRef};
+use murre_crypto::Phrase;
+use murre_device::{Command, ContactsCommand, Init, query};
+use murre_mailbox::NetworkFile;
+use murre_store::{MemoryStore, Store};
+use std::collections::BTreeMap;
+
+/// Fewer messages in one run mean that the generator is broken.
+pub const MIN_MESSAGES: u64 = 30;
+/// The quiet time at the end is cut short when all is at rest, and never longer than this, ms.
+pub const QUIET_MS: u64 = 8 * HOUR;
+
+/// How to run.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The planted fault.
+    pub sabotage: Option<String>,
+    /// Print what happens.
+    pub verbose: bool,
+}
+
+/// How a run went.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The seed.
+    pub seed: u64,
+    /// What broke, if anything did.
+    pub failure: Option<Failure>,
+    /// What the run was made of.
+    pub totals: Totals,
+    /// Hash over everything that happened.
+    pub hash: [u8; 32],
+    /// How long the quiet time was, ms.
+    pub quiet: u64,
+}
+
+/// Runs one seed.
+#[must_use]
+pub fn run(seed: u64, options: &Options) -> Report {
+    let planted = Planted::new(options.sabotage.as_deref());
+    let plan = Plan::new(seed);
+    let mut world = World::new(&plan, planted, options);
+    world.begin(&plan);
+    for number in 0..=plan.gaps.len() {
+        world.episode(&plan, number);
+        if let Some(gap) = plan.gaps.get(number) {
+            world.gap(&plan, gap);
+        }
+    }
+    let quiet = world.end(&plan);
+    sabotage::plant(None);
+    let World { sim, .. } = world;
+    Report { seed, failure: sim.watch.failure().cloned(), hash: sim.trace.hash(), totals: sim.totals, quiet }
+}
+
+struct World {
+    sim: Sim,
+    cast: Cast,
+    nodes: Vec<(usize, PeerKey, bool)>,
+    file: NetworkFile,
+    mallories: Vec<usize>,
+}
+
+impl World {
+    fn new(plan: &Plan, planted: Planted, options: &Options) -> Self {
+        let params = NetworkParams { account_boxes: plan.quota, ..NetworkParams::cheap() };
+        let file = NetworkFile::new("simulated", params);
+        let net = Net::new(Dice::new(plan.seed, "net"), Weather::CALM);
+        let mut sim = Sim::new(plan.seed, plan.begin, net, Watch::new(params, planted));
+        sim.fault = options.sabotage.as_deref().and_then(sabotage::shell);
+        sim.verbose = options.verbose;
+        let mark = format!("plant7q{:016x}", plan.seed);
+        sim.watch.leak.plant("the planted word", mark.as_bytes());
+        let cast = Cast {
+            people: Vec::new(),
+            pairs: plan.pairs.iter().map(|(a, b, both, c, w)| Pair::new(*a, *b, *both, *c, *w)).collect(),
+            model: Model::default(),
+            acts: Agenda::default(),
+            mark,
+            dice: Dice::new(plan.seed, "cast"),
+            leaked: Vec::new(),
+        };
+        Self { sim, cast, nodes: Vec::new(), file, mallories: Vec::new() }
+    }
+
+    /// Nodes come up and find each other, then people.
+    fn begin(&mut self, plan: &Plan) {
+        let mut dice = Dice::new(plan.seed, "keys");
+        self.add_nodes(plan, &mut dice);
+        self.sim.totals.both_asked += plan.pairs.iter().filter(|p| p.2).count() as u64;
+        for n in 0..plan.nodes.len() {
+            self.sim.start(n);
+        }
+        self.advance(20 * SECOND);
+        for (n, person) in plan.people.iter().enumerate() {
+            let name = format!("{} {}", ["Alice", "Bob", "Carol"][n % 3], self.cast.mark);
+            let host = self.add_person(plan, &mut dice, &name, person.skew, person.listens);
+            let account = self.account(host);
+            self.sim.watch.leak.plant_account(&name, &account);
+            self.cast.people.push(Person { number: n, name, host, account, asks: BTreeMap::new() });
+            self.sim.start(host);
+        }
+        if let Some(pays) = plan.stranger {
+            self.add_stranger(plan, pays);
+        }
+    }
+
+    fn add_nodes(&mut self, plan: &Plan, dice: &mut Dice) {
+        let secrets: Vec<[u8; 32]> = plan.nodes.iter().map(|_| dice.bytes()).collect();
+        let mut keys = Vec::new();
+        for (n, node) in plan.nodes.iter().enumerate() {
+            let program = NodeProgram {
+                secret: secrets[n],
+                network: self.file.clone(),
+                bootstrap: self.bootstrap(2),
+                addr: murre_core::Addr(String::new()),
+                disk: 1 << 30,
+            };
+            let key = program.key().id();
+            keys.push(key);
+            let host = self.sim.add_host(&format!("node{n}"), Box::new(program), node.skew);
+            self.sim.watch.wire.node(host, key);
+            self.nodes.push((host, key, node.lie.is_none()));
+        }
+        for (n, node) in plan.nodes.iter().enumerate() {
+            let Some(lie) = node.lie else { continue };
+            let key = murre_crypto::NodeKey::from_secret(&murre_crypto::Secret::new(secrets[n]));
+            let seed = machine_seed(plan.seed, n, u64::MAX);
+            self.sim.totals.liars += 1;
+            self.sim.hosts[n].liar = Some(Liar::new(lie, key, keys.clone(), self.file.params, seed));
+        }
+    }
+
+    /// The first nodes, as everybody knows them.
+    fn bootstrap(&self, most: usize) -> Vec<PeerRef> {
+        self.nodes.iter().take(most).map(|(host, key, _)| self.sim.peer_ref(*host, *key)).collect()
+    }
+
+    fn add_person(&mut self, plan: &Plan, dice: &mut Dice, name: &str, skew: i64, listens: bool) -> usize {
+        let program = PersonProgram { bootstrap: self.bootstrap(3), listens };
+        let short = name.split(' ').next().unwrap_or_default();
+        let host = self.sim.add_host(short, Box::new(program), skew);
+        let phrase = Phrase::generate(dice.rng());
+        let seed = machine_seed(plan.seed, host, 0);
+        let now = self.sim.hosts[host].clocks(self.sim.now);
+        let store = &mut self.sim.hosts[host].store;
+        let made = murre_device::init(now, seed, store, &Init { name, phrase: &phrase });
+        let applied = made.map_err(|e| format!("{e:?}")).and_then(|(batch, _)| commit(store, &batch));
+        if let Err(what) = applied {
+            self.sim.watch.fail("open", what);
+        }
+        host
+    }
+
+    fn account(&self, host: usize) -> AccountId {
+        query::me(&self.sim.hosts[host].store).map_or(AccountId::from_bytes([0; 32]), |me| me.account)
+    }
+
+    fn add_stranger(&mut self, plan: &Plan, pays: bool) {
+        let targets = self.bootstrap(4);
+        let program = StrangerProgram { targets, params: self.file.params, seed: plan.seed, pays };
+        let host = self.sim.add_host("stranger", Box::new(program), 0);
+        self.sim.hosts[host].stranger = true;
+        self.sim.start(host);
+    }
+
+    fn advance(&mut self, ms: u64) {
+        let until = self.sim.now + ms;
+        self.cast.run_until(&mut self.sim, until);
+    }
+
+    fn episode(&mut self, plan: &Plan, number: usize) {
+        if number == 0 && plan.leaks > 0 {
+            self.leak(plan);
+        }
+        if number == 1 {
+            self.keep_old_states();
+        }
+        plan.episode(number, &mut self.cast, &self.sim);
+        self.advance(plan.episode);
+        history::glance(&mut self.sim, &self.cast);
+        history::bounds(&mut self.sim, &self.cast);
+    }
+
+    /// For the planted fault that starts a process over an old store.
+    fn keep_old_states(&mut self) {
+        for person in &self.cast.people {
+            let host = &mut self.sim.hosts[person.host];
+            host.old = Some(host.store.snapshot());
+        }
+    }
+
+    /// The first pair's link gets into the wrong hands: every slot is taken before the one it was meant for comes.
+    fn leak(&mut self, plan: &Plan) {
+        for _ in 0..120 {
+            self.cast.pursue(&mut self.sim);
+            self.advance(SECOND);
+            if self.cast.pairs[0].links[0].is_some() {
+                break;
+            }
+        }
+        let Some(link) = self.cast.pairs[0].links[0].clone() else { return };
+        let mut dice = Dice::new(plan.seed, "leak");
+        for n in 0..plan.leaks {
+            let host = self.add_person(plan, &mut dice, &format!("Mallory{n} plant"), 0, false);
+            self.sim.start(host);
+            self.mallories.push(host);
+        }
+        self.advance(5 * SECOND);
+        for host in self.mallories.clone() {
+            let add = ContactsCommand::Add { link: link.clone(), hello: "let me in".to_owned() };
+            self.sim.command(host, crate::machine::Cmd::Device(Command::Contacts(add)));
+            self.sim.totals.slots_filled += 1;
+        }
+        self.advance(30 * SECOND);
+        for host in self.mallories.clone() {
+            self.sim.stop(host);
+            self.sim.hosts[host].dead = true;
+        }
+    }
+
+    /// Hours or weeks in which nobody writes: processes are stopped or asleep; nodes wake for minutes each day.
+    fn gap(&mut self, plan: &Plan, gap: &Gap) {
+        self.sim.totals.gap_days += gap.ms.div_ceil(DAY);
+        let mut dice = Dice::new(plan.seed, &format!("gap {}", self.sim.now));
+        let (people, nodes) = (self.people_hosts(), self.node_hosts());
+        for host in &people {
+            if dice.chance(800) {
+                let how = if gap.asleep { Leave::Sleep } else { Leave::Stop };
+                crate::plan::perform(&mut self.cast, &mut self.sim, crate::plan::Deed::Leave(*host, how));
+            } else {
+                crate::plan::perform(&mut self.cast, &mut self.sim, crate::plan::Deed::Leave(*host, Leave::Unplug));
+                self.sim.freeze(*host, true);
+            }
+        }
+        let until = self.sim.now + gap.ms;
+        while self.sim.now < until && !self.sim.watch.is_over() {
+            for host in &nodes {
+                self.sim.stop(*host);
+            }
+            self.drain();
+            let nap = (until - self.sim.now).min(22 * HOUR);
+            self.sim.jump(nap);
+            for host in &nodes {
+                back(&mut self.sim, *host);
+            }
+            let awake = (until.saturating_sub(self.sim.now)).min(3 * MINUTE);
+            self.advance(awake);
+        }
+        for host in people {
+            back(&mut self.sim, host);
+        }
+    }
+
+    /// Lets everything under way come to nothing before time jumps.
+    fn drain(&mut self) {
+        self.advance(31 * SECOND);
+    }
+
+    fn people_hosts(&self) -> Vec<usize> {
+        self.cast.people.iter().map(|p| p.host).collect()
+    }
+
+    fn node_hosts(&self) -> Vec<usize> {
+        (0..self.nodes.len()).collect()
+    }
+
+    /// People who were away too long to write enough do it now.
+    fn top_up(&mut self) {
+        let pairs: Vec<(usize, usize)> = self.cast.pairs.iter().map(|p| (p.a, p.b)).collect();
+        for (from, to) in pairs.iter().flat_map(|(a, b)| [(*a, *b), (*b, *a)]) {
+            let missing = MIN_MESSAGES.saturating_sub(self.sim.totals.messages) as usize;
+            let act = Act::Send { from, to, texts: missing.min(16), size: 0 };
+            self.cast.acts.add(self.sim.now, act);
+            self.advance(2 * SECOND);
+        }
+    }
+
+    /// The quiet time: everybody is there, nothing fails any more, and then everything is judged.
+    fn end(&mut self, plan: &Plan) -> u64 {
+        let from = self.sim.now;
+        while self.cast.acts.pop().is_some() {}
+        self.sim.net.heal();
+        self.sim.net.weather = Weather::CALM;
+        for host in self.node_hosts().into_iter().chain(self.people_hosts()) {
+            self.sim.hosts[host].crash = None;
+            back(&mut self.sim, host);
+        }
+        for who in 0..self.cast.people.len() {
+            self.cast.acts.add(self.sim.now + 5 * SECOND, Act::Read { who });
+        }
+        self.advance(15 * SECOND);
+        self.top_up();
+        let mut rest = 0;
+        while self.sim.now < from + QUIET_MS && rest < 3 && !self.sim.watch.is_over() {
+            self.cast.pursue(&mut self.sim);
+            let step = if self.sim.now < from + 10 * MINUTE { 10 * SECOND } else { MINUTE };
+            self.advance(step);
+            rest = if history::at_rest(&self.sim, &self.cast) { rest + 1 } else { 0 };
+        }
+        for who in 0..self.cast.people.len() {
+            self.cast.acts.add(self.sim.now, Act::Read { who });
+        }
+        self.advance(20 * SECOND);
+        self.sim.totals.re_boxed = self.sim.watch.wire.re_boxed;
+        if !self.sim.watch.is_over() {
+            history::judge(&mut self.sim, &self.cast);
+            keepers::check(&mut self.sim, &self.nodes);
+        }
+        self.sim.totals.floods = if plan.stranger.is_some() { 60 } else { 0 };
+        if !self.sim.watch.is_over() && self.sim.totals.messages < MIN_MESSAGES {
+            let what = format!("only {} messages were sent", self.sim.totals.messages);
+            self.sim.watch.fail("generator", what);
+        }
+        self.sim.now - from
+    }
+}
+
+fn commit(store: &mut MemoryStore, batch: &murre_core::Batch) -> Result<(), String> {
+    store.begin().and_then(|()| store.apply(batch)).and_then(|()| store.commit()).map_err(|e| format!("{e:?}"))
+}
