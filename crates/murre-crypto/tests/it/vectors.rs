@@ -4,6 +4,8 @@
 //! are taken from the file alone, run through the public functions, and the outcome compared. To write it again
 //! after a deliberate change: `MURRE_WRITE_VECTORS=1 cargo test -p murre-crypto`.
 
+#![allow(clippy::disallowed_methods, reason = "vectors are files beside the chapters")]
+
 use crate::{vector_bad, vector_good};
 use murre_core::codec::CodecError;
 use murre_core::id::{AccountId, LogId};

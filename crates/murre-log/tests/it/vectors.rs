@@ -2,6 +2,8 @@
 //!
 //! To write the file after a change of the format: `cargo test -p murre-log -- --ignored write_vectors`.
 
+#![allow(clippy::disallowed_methods, reason = "vectors are files beside the chapters")]
+
 use crate::world::{Device, LOG, STATE, key, rng, root, sign};
 use murre_core::id::{Bytes, EntryId, LogId};
 use murre_core::{Label, codec};
