@@ -22,6 +22,9 @@ pub const QUIET_MAX_MS: u64 = 10 * MINUTE;
 pub const QUIET_MAX_ALONE_MS: u64 = 30 * SECOND;
 /// Heard from no custodian for longer than this: we were away, ms. More than two routine polls.
 pub const OFFLINE_MS: u64 = 150 * SECOND;
+/// Heard from no custodian for longer than this: pauses begun meanwhile were not the custodians' fault and end,
+/// ms. More than one waiting list.
+pub const HICCUP_MS: u64 = 40 * SECOND;
 /// Between two comparisons of the directory with some node, ms.
 pub const DIRECTORY_MS: u64 = 10 * MINUTE;
 /// Close-out: an epoch is read carefully once more when this has passed since its grace ended, ms.

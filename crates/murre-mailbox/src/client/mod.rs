@@ -303,10 +303,13 @@ impl Client {
         reply: Reply,
     ) -> Result<(), TurnError> {
         let Inflight { node, purpose, .. } = asked;
-        if self.wire.heard(&node, cx.now) {
-            self.wire.peers.forgive_silence();
+        let silence = self.wire.heard(&node, cx.now);
+        if silence > limits::OFFLINE_MS {
             self.watches.returned(cx, &self.wire);
-            self.puts.hurry();
+        }
+        if silence > limits::HICCUP_MS {
+            self.wire.peers.forgive_silence();
+            self.hurry();
         }
         match &purpose {
             Purpose::Hello | Purpose::Descriptors(_) => {

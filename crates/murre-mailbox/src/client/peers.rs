@@ -59,6 +59,10 @@ impl Peers {
 
     /// It could not be reached, was silent, or has no time.
     pub fn quiet(&mut self, peer: PeerKey, now: Mono, most: u64) {
+        if self.is_quiet(&peer, now) {
+            // Many requests that fail together are one failure.
+            return;
+        }
         let entry = self.entry(peer);
         entry.quiet_ms = if entry.quiet_ms == 0 { QUIET_MS } else { (entry.quiet_ms * 2).min(most) };
         entry.quiet_until = Some(now.plus(entry.quiet_ms));
@@ -137,6 +141,18 @@ mod tests {
         }
         assert_eq!(peers.known.len(), MAX_PEERS);
         assert!(peers.avoided(&peer(0), Mono(6)), "what matters longest is kept");
+    }
+
+    #[test]
+    fn many_requests_that_fail_together_are_one_failure() {
+        let mut peers = Peers::default();
+        for _ in 0..32 {
+            peers.quiet(peer(1), Mono(0), 16 * QUIET_MS);
+        }
+        assert!(peers.is_quiet(&peer(1), Mono(QUIET_MS - 1)));
+        assert!(!peers.is_quiet(&peer(1), Mono(QUIET_MS)));
+        peers.quiet(peer(1), Mono(QUIET_MS), 16 * QUIET_MS);
+        assert!(peers.is_quiet(&peer(1), Mono(3 * QUIET_MS - 1)));
     }
 
     #[test]

@@ -362,15 +362,12 @@ impl Wire {
         Some(gone)
     }
 
-    /// A custodian was heard. True if this ends a silence so long that mail may have passed us by.
+    /// A custodian was heard. Tells for how long none was, on the clock that saw more of it.
     // spec: BC-15
-    pub fn heard(&mut self, node: &PeerKey, now: Now) -> bool {
+    pub fn heard(&mut self, node: &PeerKey, now: Now) -> u64 {
         self.peers.heard(node);
-        let away = self
-            .heard
-            .is_some_and(|h| now.mono.since(h.mono) > OFFLINE_MS || now.wall.since(h.wall) > OFFLINE_MS);
-        self.heard = Some(now);
-        away
+        let before = self.heard.replace(now);
+        before.map_or(0, |h| now.mono.since(h.mono).max(now.wall.since(h.wall)))
     }
 
     /// Whether a custodian was heard lately.

@@ -89,18 +89,20 @@ fn requests_under_way_are_bounded_with_many_mailboxes_and_silent_nodes() {
     for node in w.nodes.keys().copied().collect::<Vec<_>>() {
         w.set(&node, Kind::Silent);
     }
-    for i in 0..200 {
+    let mut most = 0;
+    for i in 0..50 {
         let keys = ReaderKeys::generate(MailboxKind::Group, &mut w.rng);
         w.turn(|c, cx| c.watch(cx, WatchKey(i), keys)).unwrap();
-        assert!(w.client.status(w.now).inflight <= MAX_INFLIGHT + MAX_LONG_POLLS);
+        most = most.max(w.client.status(w.now).inflight);
     }
+    assert!((MAX_INFLIGHT..=MAX_INFLIGHT + MAX_LONG_POLLS).contains(&most), "{most}");
     w.run(MINUTE);
     assert!(w.client.status(w.now).inflight <= MAX_INFLIGHT + MAX_LONG_POLLS);
     // They answer again: everybody is served in the end.
     for node in w.nodes.keys().copied().collect::<Vec<_>>() {
         w.set(&node, Kind::Honest);
     }
-    w.run(15 * MINUTE);
+    w.run(5 * MINUTE);
     assert_eq!(w.client.status(w.now).careful_owed, 0);
 }
 

@@ -584,13 +584,13 @@ impl World {
 
     /// Receipts told for a put so far: how many custodians, and whether it was called solid.
     pub fn receipts(&self, key: u64) -> (usize, bool) {
-        let told = self.events.iter().filter_map(|e| match e {
+        let mut told = self.events.iter().filter_map(|e| match e {
             ClientEvent::Receipts { put, signed_by, solid } if *put == PutKey(key) => {
                 Some((signed_by.len(), *solid))
             }
             _ => None,
         });
-        told.last().unwrap_or((0, false))
+        told.next_back().unwrap_or((0, false))
     }
 
     /// Nodes that hold this box.
