@@ -1,0 +1,247 @@
+//! The verbs and their options. What does not exist yet is absent, or refused by name in its verb.
+
+use crate::text::help;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "murre", version, about = help::ABOUT, after_help = help::FIRST_STEPS, disable_help_subcommand = true)]
+pub struct Cli {
+    #[arg(long, global = true, env = "MURRE_HOME", value_name = "DIR", help = help::HOME)]
+    pub home: Option<PathBuf>,
+    #[arg(long, global = true, help = help::JSON)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    #[command(about = help::INIT)]
+    Init(Init),
+    #[command(about = help::UP)]
+    Up(Up),
+    #[command(about = help::NODE)]
+    Node(Node),
+    #[command(about = help::DEVNET)]
+    Devnet(Devnet),
+    #[command(about = help::DEMO)]
+    Demo(Demo),
+    #[command(about = help::INVITE, args_conflicts_with_subcommands = true)]
+    Invite(Invite),
+    #[command(about = help::CONTACT, subcommand)]
+    Contact(Contact),
+    #[command(about = help::ACCEPT)]
+    Accept(Who),
+    #[command(about = help::BLOCK)]
+    Block(Who),
+    #[command(about = help::RENAME)]
+    Rename(Rename),
+    #[command(about = help::CHAT, subcommand)]
+    Chat(Chat),
+    #[command(about = help::SEND)]
+    Send(Send),
+    #[command(about = help::HISTORY)]
+    History(History),
+    #[command(about = help::STATUS)]
+    Status(Status),
+    #[command(about = help::READ)]
+    Read(Read),
+    #[command(about = help::WATCH)]
+    Watch(Watch),
+    #[command(about = help::DOCTOR)]
+    Doctor,
+    #[command(about = help::COMPLETIONS)]
+    Completions(Completions),
+}
+
+/// Where the passphrase comes from.
+#[derive(Debug, Args)]
+pub struct Protection {
+    #[arg(long, env = "MURRE_PASSPHRASE_FILE", value_name = "F", help = help::PASSPHRASE)]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    #[arg(long, value_name = "N", help = help::INIT_NAME)]
+    pub name: Option<String>,
+    #[arg(long, value_name = "F", help = help::INIT_RESTORE)]
+    pub restore_phrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub protection: Protection,
+}
+
+#[derive(Debug, Args)]
+pub struct Up {
+    #[arg(long, value_name = "MULTIADDR", help = help::LISTEN)]
+    pub listen: Vec<String>,
+    #[arg(long, value_name = "MULTIADDR", help = help::BOOTSTRAP)]
+    pub bootstrap: Vec<String>,
+    #[arg(long, value_name = "P", help = help::PROFILE)]
+    pub profile: Option<String>,
+    #[arg(long, value_name = "PORT", conflicts_with = "no_web", help = help::WEB)]
+    pub web: Option<u16>,
+    #[arg(long, help = help::NO_WEB)]
+    pub no_web: bool,
+    #[command(flatten)]
+    pub protection: Protection,
+    #[arg(long, hide = true, help = help::WHILE_STDIN)]
+    pub while_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Node {
+    #[arg(long, value_name = "MULTIADDR", help = help::LISTEN)]
+    pub listen: Vec<String>,
+    #[arg(long, value_name = "MULTIADDR", help = help::BOOTSTRAP)]
+    pub bootstrap: Vec<String>,
+    #[arg(long, value_name = "DIR", help = help::NODE_STORE)]
+    pub store: Option<PathBuf>,
+    #[command(flatten)]
+    pub network: Network,
+    #[arg(long, value_name = "MULTIADDR", help = help::NODE_PUBLIC)]
+    pub public: Vec<String>,
+    #[arg(long, hide = true, help = help::WHILE_STDIN)]
+    pub while_stdin: bool,
+}
+
+/// Exactly one of them: no public network exists yet that could be meant by neither.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Network {
+    #[arg(long, value_name = "F", help = help::NODE_NETWORK)]
+    pub network: Option<PathBuf>,
+    #[arg(long, help = help::NODE_DEVNET)]
+    pub devnet: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Devnet {
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64), help = help::DEVNET_NODES)]
+    pub nodes: u16,
+    #[arg(long, value_name = "D", help = help::DEVNET_DIR)]
+    pub dir: Option<PathBuf>,
+    #[arg(long, hide = true, help = help::WHILE_STDIN)]
+    pub while_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    #[arg(long, help = help::DEMO_KEEP)]
+    pub keep: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Invite {
+    #[command(subcommand)]
+    pub verb: Option<InviteVerb>,
+    #[arg(long, help = help::INVITE_QR)]
+    pub qr: bool,
+    #[arg(long, help = help::INVITE_PUBLIC)]
+    pub public: bool,
+    #[arg(long, help = help::INVITE_NEW)]
+    pub new: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum InviteVerb {
+    #[command(about = help::INVITE_LIST)]
+    List,
+    #[command(about = help::INVITE_WITHDRAW)]
+    Withdraw {
+        #[arg(value_name = "LINK", help = help::LINK)]
+        link: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Contact {
+    #[command(about = help::CONTACT_ADD)]
+    Add {
+        #[arg(value_name = "LINK", help = help::LINK)]
+        link: String,
+        #[arg(long, value_name = "T", default_value = "", hide_default_value = true, help = help::HELLO)]
+        hello: String,
+    },
+    #[command(about = help::CONTACT_LIST)]
+    List,
+}
+
+#[derive(Debug, Args)]
+pub struct Who {
+    #[arg(value_name = "C", help = help::WHO)]
+    pub contact: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Rename {
+    #[arg(value_name = "C", help = help::WHO)]
+    pub contact: String,
+    #[arg(value_name = "N", help = help::NEW_NAME)]
+    pub name: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Chat {
+    #[command(about = help::CHAT_LIST)]
+    List,
+}
+
+#[derive(Debug, Args)]
+pub struct Send {
+    #[arg(value_name = "CHAT", help = help::WHICH_CHAT)]
+    pub chat: String,
+    // As the operating system gives it: that it must be UTF-8 is said by the verb, in words.
+    #[arg(value_name = "TEXT", allow_negative_numbers = true, help = help::TEXT)]
+    pub text: OsString,
+    #[arg(long, value_name = "M", default_value = "", hide_default_value = true, help = help::REPLY_TO)]
+    pub reply_to: String,
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true, help = help::CLIENT_ID)]
+    pub client_id: String,
+}
+
+#[derive(Debug, Args)]
+pub struct History {
+    #[arg(value_name = "CHAT", help = help::WHICH_CHAT)]
+    pub chat: String,
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000), help = help::LIMIT)]
+    pub limit: u32,
+    #[arg(long, value_name = "M", help = help::BEFORE)]
+    pub before: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    #[arg(value_name = "M", help = help::WHICH_MESSAGE)]
+    pub message: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Read {
+    #[arg(value_name = "CHAT", help = help::WHICH_CHAT)]
+    pub chat: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Watch {
+    #[arg(long, value_name = "CURSOR", help = help::SINCE)]
+    pub since: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    #[arg(value_name = "SHELL", help = help::SHELL)]
+    pub shell: Shell,
+}
+
+/// Shells with a completion script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}

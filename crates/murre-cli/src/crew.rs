@@ -1,0 +1,74 @@
+//! Nodes as processes of this binary, on loopback: what `devnet` and `demo` stand on.
+
+use crate::process::{Pen, Proc, ProcError};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// One node process.
+pub struct NodeProc {
+    /// The process.
+    pub proc: Proc,
+    /// Its peer id.
+    pub peer: String,
+    /// Where it listens.
+    pub listen: Vec<String>,
+    /// Its store.
+    pub store: PathBuf,
+}
+
+impl NodeProc {
+    /// The address others begin with.
+    pub fn address(&self) -> &str {
+        self.listen.first().map_or("", String::as_str)
+    }
+}
+
+/// Starts `count` nodes under `dir`, each with a store `node-N` and a log `node-N.log`; all begin with the first.
+/// Done when each of them listens.
+///
+/// # Errors
+/// One of them does not come up until the deadline. Those that did are stopped.
+pub fn start(pen: &Pen, dir: &Path, count: usize, deadline: Instant) -> Result<Vec<NodeProc>, ProcError> {
+    let mut crew: Vec<NodeProc> = Vec::with_capacity(count);
+    if count == 0 {
+        return Ok(crew);
+    }
+    crew.push(ready(spawn(pen, dir, 0, None)?, deadline)?);
+    let first = crew[0].address().to_owned();
+    // All at once: each has to solve its join puzzle first, and they can do that side by side.
+    let others: Vec<_> = (1..count).map(|n| spawn(pen, dir, n, Some(&first))).collect::<Result<_, _>>()?;
+    for other in others {
+        crew.push(ready(other, deadline)?);
+    }
+    Ok(crew)
+}
+
+fn spawn(pen: &Pen, dir: &Path, n: usize, first: Option<&str>) -> Result<(Proc, PathBuf), ProcError> {
+    let store = dir.join(format!("node-{n}"));
+    let path = store.to_string_lossy().into_owned();
+    let mut args = vec![
+        "--json",
+        "node",
+        "--devnet",
+        "--while-stdin",
+        "--listen",
+        "/ip4/127.0.0.1/tcp/0",
+        "--store",
+        &path,
+    ];
+    args.extend(first.into_iter().flat_map(|first| ["--bootstrap", first]));
+    Ok((pen.spawn(&args, &dir.join(format!("node-{n}.log")))?, store))
+}
+
+fn ready((proc, store): (Proc, PathBuf), deadline: Instant) -> Result<NodeProc, ProcError> {
+    let line = proc.line(deadline)?;
+    let words = |value: &Value| value.as_str().map(str::to_owned);
+    let listen = line["listen"].as_array().map(|all| all.iter().filter_map(words).collect::<Vec<_>>());
+    match (line["event"].as_str(), words(&line["peer"]), listen) {
+        (Some("ready"), Some(peer), Some(listen)) if !listen.is_empty() => {
+            Ok(NodeProc { proc, peer, listen, store })
+        }
+        _ => Err(ProcError::Line(line.to_string())),
+    }
+}

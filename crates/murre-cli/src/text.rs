@@ -1,0 +1,364 @@
+//! Every word that people read, in one place.
+//!
+//! Texts of other people pass through [`safe`] here, on their way to a terminal.
+
+pub mod demo;
+pub mod help;
+
+use crate::out::{Style, safe};
+use crate::time;
+use murre::v1;
+use std::path::Path;
+
+/// Digits of an id that are shown to people; verbs take any unique prefix.
+const SHORT: usize = 8;
+
+// --- hints and refusals -------------------------------------------------------------------------------------
+
+pub const HINT_USAGE: &str = "`murre --help` shows the verbs, `murre VERB --help` what one takes";
+pub const HINT_FILE: &str = "check the path and its rights";
+pub const HINT_BUG: &str = "please report this";
+pub const HINT_STDOUT: &str = "whatever was asked for has been done";
+pub const HINT_HOME: &str = "name one with --home DIR or MURRE_HOME";
+pub const NO_HOME_DIR: &str = "this system names no directory for a program's data";
+pub const WEB_REFUSED: &str = "the web app does not exist in this version";
+pub const HINT_WEB: &str = "leave --web out";
+pub const PUBLIC_REFUSED: &str = "public invitations do not exist in this version";
+pub const INVITE_BUSY: &str = "storing the door where others find it…";
+pub const UP_BUSY: &str = "opening the home…";
+pub const DEVNET_BUSY: &str = "starting the nodes…";
+pub const HINT_PUBLIC: &str = "make a personal one for each person: `murre invite`";
+pub const TEXT_NOT_UTF8: &str = "the text is not valid UTF-8";
+pub const HINT_NOT_UTF8: &str = "convert it to UTF-8 and send it again; nothing was sent";
+pub const HINT_TOO_LONG: &str = "send it in parts; nothing was sent";
+pub const HINT_PHRASE: &str = "the file must hold the 24 words, in order, separated by spaces";
+pub const PASSPHRASE_PROMPT: &str = "Passphrase: ";
+pub const INTERRUPTED: &str = "interrupted";
+pub const HINT_INTERRUPTED: &str = "everything that was started has been stopped";
+pub const HINT_UP_STOPPED: &str = "nothing was lost: start it again with `murre up`, and see `murre doctor`";
+pub const HINT_NODE_STOPPED: &str = "start it again with the same --store";
+pub const WATCH_ENDED: &str = "the home has stopped";
+pub const HINT_WATCH: &str =
+    "start the home again with `murre up`, then go on with `murre watch --since CURSOR`";
+pub const DEVNET_GONE: &str = "no node is left";
+pub const HINT_DEVNET: &str = "with --dir D the nodes' logs are kept, look there";
+
+pub fn stdout_closed(error: &std::io::Error) -> String {
+    format!("standard output is closed: {error}")
+}
+
+pub fn text_too_long(limit: usize) -> String {
+    format!("the text has more than {limit} bytes, at most 65536 fit in one message")
+}
+
+pub fn logs_in(dir: &Path) -> String {
+    format!("the logs lie in {}", dir.display())
+}
+
+// --- homes and nodes ----------------------------------------------------------------------------------------
+
+/// Adjectives and birds for a name that nobody gave.
+pub const FRIENDLY: ([&str; 16], [&str; 16]) = (
+    [
+        "Brave", "Bright", "Calm", "Clever", "Gentle", "Happy", "Kind", "Lively", "Merry", "Nimble", "Quick",
+        "Quiet", "Sunny", "Swift", "Warm", "Wise",
+    ],
+    [
+        "Auk", "Dipper", "Egret", "Finch", "Gannet", "Heron", "Kestrel", "Lapwing", "Murre", "Osprey",
+        "Plover", "Puffin", "Robin", "Swallow", "Tern", "Wren",
+    ],
+);
+
+pub fn init(style: Style, name: &str, home: &Path, phrase: &str, protected: bool, restored: bool) -> String {
+    let mut out = format!("{} {}\n", style.good("Welcome,"), style.bold(&safe(name, false)));
+    out.push_str(&format!("Your home is {}.\n", home.display()));
+    if !protected {
+        out.push_str(&style.dim("It is not protected at rest: no passphrase was given.\n"));
+    }
+    if restored {
+        out.push_str("The account is the one of your 24 words.\n");
+    } else {
+        out.push_str("\nThese 24 words are the account. Write them down; they are shown only now.\n\n");
+        let words: Vec<&str> = phrase.split_whitespace().collect();
+        for (row, four) in words.chunks(4).enumerate() {
+            for (column, word) in four.iter().enumerate() {
+                out.push_str(&format!("  {:>2} {word:<10}", row * 4 + column + 1));
+            }
+            out.push('\n');
+        }
+    }
+    out.push_str("\nNext: `murre up` in one terminal, `murre invite` in another.");
+    out
+}
+
+pub fn up_ready(style: Style, listen: &[String], bootstrap: bool) -> String {
+    let mut out = format!("{} Other verbs can be used now; Ctrl-C stops it.", style.good("Murre is up."));
+    for addr in listen {
+        out.push_str(&format!("\n  listening on {addr}"));
+    }
+    if !bootstrap {
+        out.push_str(&style.dim("\n  no --bootstrap given: only nodes this home already knows are asked"));
+    }
+    out
+}
+
+pub fn node_ready(style: Style, listen: &[String]) -> String {
+    let mut out =
+        format!("{} Give one of these addresses to others as --bootstrap:", style.good("Node is up."));
+    for addr in listen {
+        out.push_str(&format!("\n  {addr}"));
+    }
+    out
+}
+
+pub fn devnet_ready(style: Style, nodes: usize, bootstrap: &str) -> String {
+    format!(
+        "{} {nodes} nodes on this machine; Ctrl-C stops them.\n  murre up --bootstrap {bootstrap}",
+        style.good("The network is up.")
+    )
+}
+
+pub fn node_ended(style: Style, log: &Path, left: usize) -> String {
+    format!("{} its log is {}; {left} are left", style.bad("A node has ended:"), log.display())
+}
+
+// --- invitations and contacts -------------------------------------------------------------------------------
+
+pub fn invite(style: Style, invite: &v1::Invite) -> String {
+    let state = if invite.published {
+        style.good("its door is stored: it works now, also while you are offline")
+    } else {
+        style.dim("its door is not stored yet: keep `murre up` running, it goes on in the background")
+    };
+    format!("{}\n  until {} UTC, {state}", invite.link, time::minutes(invite.expires_ms))
+}
+
+pub fn invite_row(style: Style, invite: &v1::Invite) -> String {
+    let state = match (invite.withdrawn, invite.published) {
+        (true, _) => style.bad("withdrawn"),
+        (false, true) => style.good("open"),
+        (false, false) => style.dim("not stored yet"),
+    };
+    format!(
+        "{}  until {}  {state}\n  {}",
+        short(&invite.link_id),
+        time::minutes(invite.expires_ms),
+        invite.link
+    )
+}
+
+pub fn nothing(what: &str) -> String {
+    format!("No {what} yet.")
+}
+
+pub fn withdrawn() -> String {
+    "Withdrawn: nobody can ask through it any more.".to_owned()
+}
+
+pub fn contact_added(style: Style, change: &v1::ContactChange) -> String {
+    match change.state() {
+        v1::ContactState::Accepted => format!("{} You can talk now.", style.good("Connected.")),
+        _ => format!(
+            "{} You can write already; it is shown to {} when they accept.",
+            style.good("Asked."),
+            short(&change.contact)
+        ),
+    }
+}
+
+pub fn contact_changed(style: Style, change: &v1::ContactChange) -> String {
+    format!("{}  {}", short(&change.contact), contact_state(style, change.state()))
+}
+
+pub fn renamed(name: &str) -> String {
+    format!("Now called {}.", safe(name, false))
+}
+
+pub fn contact_row(style: Style, contact: &v1::Contact) -> String {
+    let mut out = format!(
+        "{}  {}  {}",
+        short(&contact.contact),
+        style.bold(&safe(&contact.name, false)),
+        contact_state(style, contact.state())
+    );
+    if contact.verified {
+        out.push_str("  verified");
+    }
+    if !contact.hello.is_empty() {
+        out.push_str(&format!("\n  “{}”", safe(&contact.hello, false)));
+    }
+    out
+}
+
+fn contact_state(style: Style, state: v1::ContactState) -> String {
+    match state {
+        v1::ContactState::Requested => style.dim("asked, no answer yet"),
+        v1::ContactState::Incoming => style.good("wants to talk: `murre accept` or `murre block`"),
+        v1::ContactState::Accepted => style.good("contact"),
+        v1::ContactState::Blocked => style.bad("blocked"),
+        v1::ContactState::Unspecified => style.dim("unknown"),
+    }
+}
+
+// --- chats and messages -------------------------------------------------------------------------------------
+
+/// What a message's state looks like. It never says more than a signature shows.
+pub fn tick(style: Style, state: v1::MessageState) -> String {
+    match state {
+        v1::MessageState::Queued => style.dim("○"),
+        v1::MessageState::Sent => style.dim("✓"),
+        v1::MessageState::Stored => "✓".to_owned(),
+        v1::MessageState::Delivered => "✓✓".to_owned(),
+        v1::MessageState::Read => style.filled("✔✔"),
+        v1::MessageState::Failed => style.bad("✗"),
+        v1::MessageState::Unspecified => style.dim("?"),
+    }
+}
+
+pub fn chat_row(style: Style, chat: &v1::Chat) -> String {
+    let unread = if chat.unread > 0 { style.good(&format!("  {} new", chat.unread)) } else { String::new() };
+    let last = chat.last.as_ref().map(|m| format!("\n  {}", first_line(&words(m)))).unwrap_or_default();
+    format!("{}  {}{unread}{last}", short(&chat.chat), style.bold(&safe(&chat.title, false)))
+}
+
+pub fn message_row(style: Style, message: &v1::Message) -> String {
+    let tick = if message.own { format!(" {}", tick(style, message.state())) } else { String::new() };
+    let reply = if message.reply_to.is_empty() {
+        String::new()
+    } else {
+        style.dim(&format!(" ↩ {}", short(&message.reply_to)))
+    };
+    format!(
+        "{} {}{reply}{tick}  {}\n{}",
+        style.dim(&time::minutes(message.time_ms)),
+        style.bold(&safe(&message.from_name, false)),
+        style.dim(short(&message.message)),
+        indent(&words(message))
+    )
+}
+
+fn words(message: &v1::Message) -> String {
+    message.text.as_deref().map_or_else(|| "(needs a newer version)".to_owned(), |text| safe(text, true))
+}
+
+pub fn sent(style: Style, message: &str) -> String {
+    format!("{} {}", tick(style, v1::MessageState::Queued), message)
+}
+
+pub fn all_read() -> String {
+    "Read.".to_owned()
+}
+
+pub fn status(style: Style, status: &v1::MessageStatus) -> String {
+    let state = status.state();
+    let mut out = format!("{} {}", tick(style, state), state.word());
+    if status.stored_by > 0 {
+        out.push_str(&style.dim(&format!("  {} custodians signed for it", status.stored_by)));
+    }
+    for device in &status.devices {
+        out.push_str(&format!("\n  device {}  {}", short(&device.device), device.state().word()));
+    }
+    if !status.why.is_empty() {
+        out.push_str(&format!("\n  {}", status.why));
+    }
+    out
+}
+
+/// None for what this version does not know.
+pub fn event(style: Style, event: &v1::Event) -> Option<String> {
+    use v1::event::What;
+    Some(match event.what.as_ref()? {
+        What::MessageArrived(m) => m.message.as_ref().map(|m| message_row(style, m))?,
+        What::MessageSent(m) => m.message.as_ref().map(|m| message_row(style, m))?,
+        What::MessageMoved(m) => {
+            let ids: Vec<&str> = m.messages.iter().map(|id| short(id)).collect();
+            format!("{} {}  {}", tick(style, m.state()), m.state().word(), style.dim(&ids.join(" ")))
+        }
+        What::Contact(c) => contact_changed(style, c),
+        What::InvitePublished(i) => format!("invitation {} is stored", short(&i.link_id)),
+        What::DoorTrouble(d) => format!("the request to {} is not placed: {}", short(&d.contact), d.why),
+        What::Gap(gap) => format!("messages of chat {} are missing", short(&gap.chat)),
+        What::Warning(w) => style.bad(&format!("warning in chat {}: {}", short(&w.chat), w.what)),
+        What::Skipped(s) => style.dim(&format!("{} older events are no longer kept", s.events)),
+    })
+}
+
+fn indent(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
+fn first_line(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let cut: String = line.chars().take(72).collect();
+    if cut.len() < text.len() { format!("{cut}…") } else { cut }
+}
+
+/// The part of an id that people see.
+pub fn short(id: &str) -> &str {
+    id.get(..SHORT).unwrap_or(id)
+}
+
+// --- doctor -------------------------------------------------------------------------------------------------
+
+pub fn doctor_offline(style: Style, version: &str, home: &Path, exists: bool) -> String {
+    let state = if exists {
+        "there is an account; `murre up` starts it"
+    } else {
+        "no account: `murre init` makes one"
+    };
+    format!(
+        "{}\n{}\n{}",
+        row("version", version),
+        row("home", &format!("{} ({state})", home.display())),
+        row("running", &style.dim("no"))
+    )
+}
+
+pub fn doctor(style: Style, d: &v1::Doctor) -> String {
+    let rest = if d.protected_at_rest {
+        style.good("protected at rest")
+    } else {
+        style.bad("not protected at rest")
+    };
+    let network = if d.network.is_empty() { style.dim("none known yet") } else { d.network.clone() };
+    let small = if d.small_network { style.dim("  small network") } else { String::new() };
+    let reach = if d.reachable { style.good("reachable") } else { style.bad("no node answers") };
+    let mut out = vec![
+        row("version", &d.version),
+        row("home", &d.home),
+        row("key", &format!("{}, {rest}", d.protection)),
+        row("profile", &d.profile),
+        row("network", &format!("{network}  {reach}{small}")),
+        row("nodes", &format!("{} known, {} hold mail", d.nodes_known, d.nodes_eligible)),
+        row("links", &d.links.to_string()),
+    ];
+    out.extend(d.listen.iter().map(|addr| row("listening", addr)));
+    out.extend(d.counters.iter().map(|counter| row(&counter.name, &counter.value.to_string())));
+    out.join("\n")
+}
+
+fn row(name: &str, value: &str) -> String {
+    format!("{name:<24} {value}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_looks_different() {
+        use v1::MessageState as S;
+        let all = [S::Queued, S::Stored, S::Delivered, S::Read, S::Failed];
+        let ticks: Vec<String> = all.map(|s| tick(Style::plain(), s)).to_vec();
+        for (n, one) in ticks.iter().enumerate() {
+            assert!(!ticks.iter().skip(n + 1).any(|other| other == one), "{one}");
+        }
+    }
+
+    #[test]
+    fn a_long_line_is_cut_between_characters() {
+        assert_eq!(first_line("ab\ncd"), "ab…");
+        assert_eq!(first_line(&"é".repeat(100)).chars().count(), 73);
+        assert_eq!(first_line("ab"), "ab");
+    }
+}

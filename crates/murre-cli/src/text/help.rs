@@ -1,0 +1,137 @@
+//! What `--help` says.
+
+/// The program in one line.
+pub const ABOUT: &str = "A messenger with no server in the middle";
+/// Under the list of verbs.
+pub const FIRST_STEPS: &str = "First steps:
+  murre init --name Ana                 make a home
+  murre up --bootstrap ADDRESS          run it, in another terminal
+  murre invite                          make a link for a friend
+  murre contact add LINK --hello 'hi'   or open theirs
+  murre send FRIEND 'good morning'
+
+`murre demo` shows all of it on this machine.";
+/// `--home`
+pub const HOME: &str = "The home directory of the account [default: the platform's data directory]";
+/// `--json`
+pub const JSON: &str = "Print one JSON object per line and nothing else; errors too, on standard error";
+/// `--passphrase-file`
+pub const PASSPHRASE: &str = "A file whose first line is the passphrase that protects the home";
+
+/// `init`
+pub const INIT: &str = "Make a home: an account and its first device";
+/// `init --name`
+pub const INIT_NAME: &str = "The name others are offered [default: a friendly one is proposed]";
+/// `init --restore-phrase-file`
+pub const INIT_RESTORE: &str = "Take the account of these 24 words instead of a new one";
+
+/// `up`
+pub const UP: &str = "Run the home until Ctrl-C: the other verbs talk to it";
+/// `up --listen`, `node --listen`
+pub const LISTEN: &str = "Listen on this multiaddr, such as /ip4/127.0.0.1/tcp/0; may be repeated";
+/// `up --bootstrap`, `node --bootstrap`
+pub const BOOTSTRAP: &str = "Begin with this node, /ip4/…/tcp/…/p2p/…; may be repeated";
+/// `up --profile`
+pub const PROFILE: &str = "How much to spend on hiding who talks to whom; so far only `direct` exists";
+/// `up --web`
+pub const WEB: &str = "Serve the web app on this port";
+/// `up --no-web`
+pub const NO_WEB: &str = "Do not serve the web app";
+/// `--while-stdin`
+pub const WHILE_STDIN: &str = "Stop when standard input ends";
+
+/// `node`
+pub const NODE: &str = "Run a node that holds other people's sealed mail";
+/// `node --store`
+pub const NODE_STORE: &str = "Where it keeps its key and the mail";
+/// `node --network`
+pub const NODE_NETWORK: &str = "The signed description of the network it serves";
+/// `node --devnet`
+pub const NODE_DEVNET: &str = "Serve the development network: no ageing, cheap puzzles, for one desk";
+/// `node --public`
+pub const NODE_PUBLIC: &str =
+    "Also tell others this address, when it is reached under another one than it listens on";
+
+/// `devnet`
+pub const DEVNET: &str = "Run a small network of nodes on this machine until Ctrl-C";
+/// `devnet --nodes`
+pub const DEVNET_NODES: &str = "How many nodes";
+/// `devnet --dir`
+pub const DEVNET_DIR: &str = "Keep the nodes' stores here [default: a temporary directory]";
+
+/// `demo`
+pub const DEMO: &str = "Play the main job on this machine, with real processes, and check every step";
+/// `demo --keep`
+pub const DEMO_KEEP: &str = "Leave it running afterwards and say how to join; Ctrl-C ends it";
+
+/// `invite`
+pub const INVITE: &str = "Make an invitation: whoever holds the link can ask to talk to you";
+/// `invite --qr`
+pub const INVITE_QR: &str = "Also draw it as a QR code";
+/// `invite --public`
+pub const INVITE_PUBLIC: &str = "Make the reusable public link";
+/// `invite --new`
+pub const INVITE_NEW: &str = "Replace the public link";
+/// `invite list`
+pub const INVITE_LIST: &str = "Show the open invitations";
+/// `invite withdraw`
+pub const INVITE_WITHDRAW: &str = "Withdraw an invitation: nobody can ask through it any more";
+/// LINK
+pub const LINK: &str = "The link, murre:invite/…";
+
+/// `contact`
+pub const CONTACT: &str = "Ask someone to talk, or list whom you know";
+/// `contact add`
+pub const CONTACT_ADD: &str = "Open someone's invitation and ask to talk";
+/// `contact add --hello`
+pub const HELLO: &str = "A line shown beside the request";
+/// `contact list`
+pub const CONTACT_LIST: &str = "Show contacts and requests";
+/// `accept`
+pub const ACCEPT: &str = "Accept someone who asked to talk";
+/// `block`
+pub const BLOCK: &str = "Silence someone";
+/// `rename`
+pub const RENAME: &str = "Give someone another name, on this device only";
+/// C
+pub const WHO: &str = "The contact: its name, its id or a prefix of it";
+/// N
+pub const NEW_NAME: &str = "The new name";
+
+/// `chat`
+pub const CHAT: &str = "Show conversations";
+/// `chat list`
+pub const CHAT_LIST: &str = "Show every chat with its newest message";
+/// CHAT
+pub const WHICH_CHAT: &str = "The chat: its id, or the contact's name or id";
+/// `send`
+pub const SEND: &str = "Send a message; its id is printed once it is safe on this device";
+/// TEXT
+pub const TEXT: &str =
+    "The text; `-` reads it from standard input, every byte; after `--` it may begin with a dash";
+/// `send --reply-to`
+pub const REPLY_TO: &str = "The message it answers";
+/// `send --client-id`
+pub const CLIENT_ID: &str = "Sending again under the same id never makes a second message";
+/// `history`
+pub const HISTORY: &str = "Show a chat, oldest first";
+/// `history --limit`
+pub const LIMIT: &str = "At most so many messages, the newest ones";
+/// `history --before`
+pub const BEFORE: &str = "Only messages before this one";
+/// `status`
+pub const STATUS: &str = "Show how far a message is, and why not further";
+/// M
+pub const WHICH_MESSAGE: &str = "The message's id or a prefix of it";
+/// `read`
+pub const READ: &str = "Mark everything in a chat as read";
+/// `watch`
+pub const WATCH: &str = "Show what happens, as it happens, until Ctrl-C";
+/// `watch --since`
+pub const SINCE: &str = "First everything after this cursor; 0 for all that is kept";
+/// `doctor`
+pub const DOCTOR: &str = "Show network, protection, limits, counters and versions";
+/// `completions`
+pub const COMPLETIONS: &str = "Print a completion script for a shell";
+/// SHELL
+pub const SHELL: &str = "Which shell";

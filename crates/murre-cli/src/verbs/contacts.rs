@@ -1,0 +1,38 @@
+//! `contact`, `accept`, `block`, `rename`
+
+use super::Session;
+use crate::args::Rename;
+use crate::failure::Done;
+use crate::{json, text};
+
+pub(super) async fn add(session: &Session, link: String, hello: String) -> Done {
+    let change = session.call(|client| async move { client.contact_add(&link, &hello).await }).await?;
+    session.out.show(&json::ContactChange::from(&change), |style| text::contact_added(style, &change))
+}
+
+pub(super) async fn list(session: &Session) -> Done {
+    let contacts = session.call(|client| async move { client.contacts().await }).await?;
+    for contact in &contacts {
+        session.out.show(&json::Contact::from(contact), |style| text::contact_row(style, contact))?;
+    }
+    if contacts.is_empty() {
+        session.out.words(|_| text::nothing("contacts"))?;
+    }
+    Ok(())
+}
+
+pub(super) async fn accept(session: &Session, contact: String) -> Done {
+    let change = session.call(|client| async move { client.accept(&contact).await }).await?;
+    session.out.show(&json::ContactChange::from(&change), |style| text::contact_changed(style, &change))
+}
+
+pub(super) async fn block(session: &Session, contact: String) -> Done {
+    let change = session.call(|client| async move { client.block(&contact).await }).await?;
+    session.out.show(&json::ContactChange::from(&change), |style| text::contact_changed(style, &change))
+}
+
+pub(super) async fn rename(session: &Session, args: Rename) -> Done {
+    let (contact, name) = (args.contact, args.name.clone());
+    let change = session.call(|client| async move { client.rename(&contact, &name).await }).await?;
+    session.out.show(&json::ContactChange::from(&change), |_| text::renamed(&args.name))
+}

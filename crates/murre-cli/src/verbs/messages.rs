@@ -1,0 +1,81 @@
+//! `chat list`, `send`, `history`, `status`, `read`
+
+use super::Session;
+use crate::args::{History, Read, Send, Status};
+use crate::failure::{Done, Failure};
+use crate::{json, text};
+use murre::v1;
+use std::ffi::OsString;
+use std::io::Read as _;
+
+/// What is read of standard input at most: far above what a message holds, so that the refusal can name the length
+/// of a text that is merely too long, and below what the local API takes.
+const MAX_INPUT: usize = 2 << 20;
+
+pub(super) async fn chats(session: &Session) -> Done {
+    let chats = session.call(|client| async move { client.chats().await }).await?;
+    for chat in &chats {
+        session.out.show(&json::Chat::from(chat), |style| text::chat_row(style, chat))?;
+    }
+    if chats.is_empty() {
+        session.out.words(|_| text::nothing("chats"))?;
+    }
+    Ok(())
+}
+
+pub(super) async fn send(session: &Session, args: Send) -> Done {
+    let text = message_text(args.text)?;
+    let request =
+        v1::SendRequest { chat: args.chat, text, reply_to: args.reply_to, client_id: args.client_id };
+    let sent = session.call(|client| async move { client.send(request).await }).await?;
+    session.out.show(&json::Sent { message: &sent.message }, |style| text::sent(style, &sent.message))
+}
+
+/// The text as given, or standard input to its end, unchanged.
+fn message_text(given: OsString) -> Result<String, Failure> {
+    let bytes = if given == "-" { stdin()? } else { given.into_encoded_bytes() };
+    String::from_utf8(bytes).map_err(|_| Failure::caller(text::TEXT_NOT_UTF8, text::HINT_NOT_UTF8))
+}
+
+fn stdin() -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .lock()
+        .take(MAX_INPUT as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::environment(error.to_string(), text::HINT_FILE))?;
+    if bytes.len() > MAX_INPUT {
+        return Err(Failure::caller(text::text_too_long(MAX_INPUT), text::HINT_TOO_LONG));
+    }
+    Ok(bytes)
+}
+
+pub(super) async fn history(session: &Session, args: History) -> Done {
+    let page = session
+        .call(|c| async move { c.history(&args.chat, args.limit, args.before.as_deref()).await })
+        .await?;
+    for message in &page {
+        session.out.show(&json::Message::from(message), |style| text::message_row(style, message))?;
+    }
+    if page.is_empty() {
+        session.out.words(|_| text::nothing("messages"))?;
+    }
+    Ok(())
+}
+
+pub(super) async fn status(session: &Session, args: Status) -> Done {
+    let status = session.call(|client| async move { client.status(&args.message).await }).await?;
+    session.out.show(&json::Status::from(&status), |style| text::status(style, &status))
+}
+
+pub(super) async fn read(session: &Session, args: Read) -> Done {
+    let newest = session
+        .call(|client| async move {
+            // Asked first: whatever arrives between the two calls is not named, though it is read.
+            let newest = client.history(&args.chat, 1, None).await?.pop();
+            client.read(&args.chat).await?;
+            Ok(newest)
+        })
+        .await?;
+    session.out.show(&json::ReadUpTo { message: newest.map(|m| m.message) }, |_| text::all_read())
+}

@@ -1,0 +1,111 @@
+//! One function per verb. This file only routes.
+
+mod ask;
+mod completions;
+mod contacts;
+mod devnet;
+mod doctor;
+mod home;
+mod invite;
+mod messages;
+mod node;
+mod signals;
+mod up;
+mod watch;
+
+use crate::args::{Chat, Cli, Contact, Verb};
+use crate::failure::{Done, Failure};
+use crate::out::Out;
+use murre::Client;
+use std::path::{Path, PathBuf};
+
+pub(crate) use signals::asked_to_stop;
+
+/// What every verb is given.
+pub(crate) struct Session {
+    pub out: Out,
+    /// `--home` or `MURRE_HOME`; the platform's data directory otherwise.
+    home: Option<PathBuf>,
+}
+
+impl Session {
+    /// The home directory.
+    ///
+    /// # Errors
+    /// None was named and this system has no place for one.
+    pub fn home(&self) -> Result<PathBuf, Failure> {
+        home::resolve(self.home.clone())
+    }
+
+    /// The local API of the running home.
+    ///
+    /// # Errors
+    /// None runs.
+    pub async fn client(&self) -> Result<Client, Failure> {
+        Client::connect(&self.home()?).await.map_err(refused)
+    }
+
+    /// Runs one call against the running home.
+    ///
+    /// # Errors
+    /// None runs, or it refused.
+    pub async fn call<T, F: Future<Output = Result<T, murre::ClientError>>>(
+        &self,
+        call: impl FnOnce(Client) -> F,
+    ) -> Result<T, Failure> {
+        call(self.client().await?).await.map_err(refused)
+    }
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// What the user is to be told; nothing was printed on standard error yet.
+pub(crate) async fn run(cli: Cli) -> Done {
+    let session = Session { out: Out::new(cli.json), home: cli.home };
+    match cli.verb {
+        Verb::Init(args) => home::init(&session, args),
+        Verb::Up(args) => up::run(&session, args).await,
+        Verb::Node(args) => node::run(&session, args).await,
+        Verb::Devnet(args) => devnet::run(&session, args).await,
+        Verb::Demo(args) => crate::demo::run(session.out, args).await,
+        Verb::Invite(args) => invite::run(&session, args).await,
+        Verb::Contact(Contact::Add { link, hello }) => contacts::add(&session, link, hello).await,
+        Verb::Contact(Contact::List) => contacts::list(&session).await,
+        Verb::Accept(who) => contacts::accept(&session, who.contact).await,
+        Verb::Block(who) => contacts::block(&session, who.contact).await,
+        Verb::Rename(args) => contacts::rename(&session, args).await,
+        Verb::Chat(Chat::List) => messages::chats(&session).await,
+        Verb::Send(args) => messages::send(&session, args).await,
+        Verb::History(args) => messages::history(&session, args).await,
+        Verb::Status(args) => messages::status(&session, args).await,
+        Verb::Read(args) => messages::read(&session, args).await,
+        Verb::Watch(args) => watch::run(&session, args).await,
+        Verb::Doctor => doctor::run(&session).await,
+        Verb::Completions(args) => completions::run(session.out, args.shell),
+    }
+}
+
+/// An error of the local API, with the code it told.
+pub(crate) fn refused(error: murre::ClientError) -> Failure {
+    let mut failure = Failure::of(&error, error.hint());
+    if let murre::ClientError::Refused { code, .. } = &error {
+        failure.code.clone_from(code);
+    }
+    failure
+}
+
+/// Whether someone sits before this process who can be asked.
+pub(crate) fn interactive() -> bool {
+    use std::io::IsTerminal;
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Reads a passphrase file.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn passphrase(file: Option<&Path>) -> Result<Option<murre::Passphrase>, Failure> {
+    file.map(|path| murre::Passphrase::read_file(path).map_err(|error| Failure::file(path, &error)))
+        .transpose()
+}

@@ -1,0 +1,49 @@
+//! `node`: runs a node until it is told to stop.
+
+use super::{Session, asked_to_stop, home};
+use crate::args::Node;
+use crate::failure::{Done, Failure};
+use crate::{json, text};
+use murre::node::{self, NetworkChoice, NodeConfig, NodeHandle};
+
+pub(super) async fn run(session: &Session, args: Node) -> Done {
+    let stop = asked_to_stop(args.while_stdin);
+    tokio::pin!(stop);
+    let handle = tokio::select! {
+        handle = start(args) => handle?,
+        () = &mut stop => return Ok(()),
+    };
+    let ready = handle.ready();
+    let (peer, listen) = (ready.peer.clone(), ready.listen.clone());
+    let line = json::NodeReady { event: "ready", peer: &peer, listen: &listen };
+    if let Err(failure) = session.out.show(&line, |style| text::node_ready(style, &listen)) {
+        handle.shutdown().await;
+        return Err(failure);
+    }
+    let stopped = tokio::select! {
+        reason = handle.stopped() => Some(reason.to_string()),
+        () = &mut stop => None,
+    };
+    handle.shutdown().await;
+    match stopped {
+        Some(reason) => Err(Failure::environment(reason, text::HINT_NODE_STOPPED)),
+        None => Ok(()),
+    }
+}
+
+async fn start(args: Node) -> Result<NodeHandle, Failure> {
+    let store = match args.store {
+        Some(store) => store,
+        None => home::data_dir()
+            .map(|dir| dir.join("node"))
+            .ok_or_else(|| Failure::caller(text::NO_HOME_DIR, text::HINT_FILE))?,
+    };
+    let mut config = NodeConfig::devnet(store);
+    if let Some(file) = args.network.network {
+        config.network = NetworkChoice::File(file);
+    }
+    config.listen = args.listen;
+    config.public = args.public;
+    config.bootstrap = args.bootstrap;
+    node::run(config).await.map_err(|error| Failure::of(&error, error.hint()))
+}
