@@ -10,6 +10,40 @@
 //! | [`up`] | running a home: device, network, local API |
 //! | [`node::run`] | running a node that holds other people's sealed mail |
 //! | [`Client`] | everybody who talks to a running home |
+//!
+//! ```no_run
+//! # async fn bot() -> Result<(), murre::ClientError> {
+//! use futures::StreamExt;
+//! use murre::{Client, v1};
+//!
+//! let client = Client::connect("/home/me/.murre".as_ref()).await?;
+//! let mut events = client.watch(None).await?;
+//! while let Some(event) = events.next().await {
+//!     if let Some(v1::event::What::MessageArrived(v1::MessageArrived { message: Some(m) })) = event?.what {
+//!         let text = m.text.unwrap_or_default();
+//!         client.send(v1::SendRequest { chat: m.chat, text, ..Default::default() }).await?;
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
+pub mod api;
+pub mod client;
 pub mod driver;
+pub mod handle;
 pub mod home;
+mod init;
+mod machines;
+pub mod node;
+mod socket;
+mod up;
+pub mod v1;
+
+pub use client::{Client, ClientError, WatchStream};
+pub use driver::StopReason;
+pub use handle::{CallError, Handle};
+pub use home::{HomeError, Passphrase};
+pub use init::{InitConfig, InitDone, InitError, init};
+pub use node::{NetworkChoice, NodeConfig, NodeError, NodeHandle, NodeReady};
+pub use up::{UpConfig, UpError, UpHandle, UpReady, up};

@@ -30,6 +30,7 @@ use crate::home::counter::SendCounter;
 use murre_core::{ErrorKind, HasKind, Input, Now, Transmit};
 use murre_crypto::puzzle::Solution;
 use runner::Runner;
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -132,6 +133,8 @@ pub struct Parts<M: Machine, K, O> {
     pub notice: Box<dyn FnMut(M::Notice) + Send>,
     /// Raised before anything is sent; none for a node, which holds no ratchets.
     pub counter: Option<SendCounter>,
+    /// Dropped after the store is closed: the lock of its directory.
+    pub hold: Box<dyn Any + Send>,
 }
 
 /// What reaches the thread from its own process.

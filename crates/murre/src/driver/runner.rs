@@ -11,6 +11,7 @@ use murre_core::link::Dest;
 use murre_core::{Class, CommandId, Input, LinkId, Mono, Now, Output, Transmit, TurnError, View};
 use murre_store::StoreError;
 use rand_core::{OsRng, RngCore};
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -73,6 +74,8 @@ pub(super) struct Runner<M: Machine, K, O> {
     listening: Option<Input>,
     failures: u32,
     failed_at: Option<Instant>,
+    /// The last field: dropped after the store.
+    _hold: Box<dyn Any + Send>,
 }
 
 impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
@@ -82,7 +85,7 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
         own: mpsc::WeakSender<Ask<M>>,
         counters: Arc<Counters>,
     ) -> Result<Self, StartError<O::Error>> {
-        let Parts { store, mut opener, inputs, transmit, notice, counter } = parts;
+        let Parts { store, mut opener, inputs, transmit, notice, counter, hold } = parts;
         let clock = Clock::start();
         let puzzles = Puzzles::start(own).map_err(|_| StartError::Thread)?;
         let now = clock.now();
@@ -116,6 +119,7 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
             listening: None,
             failures: 0,
             failed_at: None,
+            _hold: hold,
         })
     }
 

@@ -11,6 +11,11 @@ pub(crate) fn private_dir(path: &Path) -> Result<(), HomeError> {
     fs::DirBuilder::new().mode(0o700).create(path).map_err(HomeError::io(path))
 }
 
+/// Makes a directory, and those above it, that only their owner may enter. One that exists is left as it is.
+pub(crate) fn private_dirs(path: &Path) -> Result<(), HomeError> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(HomeError::io(path))
+}
+
 /// Takes the rights of everybody else off a directory.
 // spec: H-1
 pub(crate) fn make_private(path: &Path) -> Result<(), HomeError> {

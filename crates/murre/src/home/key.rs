@@ -160,14 +160,7 @@ impl KeyFile {
         match (plain.exists(), wrapped.exists()) {
             (true, true) => Err(HomeError::TwoKeys { home: home.to_owned() }),
             (false, false) => Err(HomeError::KeyMissing { home: home.to_owned() }),
-            (true, false) => {
-                let file: Plain = load(&plain)?;
-                let key = Zeroizing::new(file.k.0);
-                if file.v != 1 || checksum(&[&[file.v], key.as_slice()]) != file.c {
-                    return Err(HomeError::KeyDamaged { file: plain });
-                }
-                Ok(Self::Plain(key))
-            }
+            (true, false) => Ok(Self::Plain(read_plain(&plain)?)),
             (false, true) => {
                 let file: Wrapped = load(&wrapped)?;
                 if file.v != 1 || file.sum() != file.c {
@@ -209,6 +202,34 @@ impl KeyFile {
     }
 }
 
+/// Reads a key that only the rights of its file protect.
+pub(super) fn read_plain(path: &Path) -> Result<Zeroizing<[u8; 32]>, HomeError> {
+    let file: Plain = load(path)?;
+    let key = Zeroizing::new(file.k.0);
+    if file.v != 1 || checksum(&[&[file.v], key.as_slice()]) != file.c {
+        return Err(HomeError::KeyDamaged { file: path.to_owned() });
+    }
+    Ok(key)
+}
+
+/// Draws such a key and writes its file.
+pub(super) fn make_plain(path: &Path) -> Result<Zeroizing<[u8; 32]>, HomeError> {
+    let key = draw();
+    files::write_private(path, &plain(&key))?;
+    Ok(key)
+}
+
+fn draw() -> Zeroizing<[u8; 32]> {
+    let mut key = Zeroizing::new([0; 32]);
+    OsRng.fill_bytes(key.as_mut_slice());
+    key
+}
+
+fn plain(key: &[u8; 32]) -> Zeroizing<Vec<u8>> {
+    let file = Plain { c: checksum(&[&[1], key.as_slice()]), k: Bytes(*key), v: 1 };
+    Zeroizing::new(codec::encode(&file))
+}
+
 fn load<T: Serialize + serde::de::DeserializeOwned>(path: &Path) -> Result<T, HomeError> {
     let mut bytes = Zeroizing::new(Vec::new());
     fs::File::open(path)
@@ -236,11 +257,9 @@ pub(super) struct NewKey {
 impl NewKey {
     /// Draws a key from the operating system and hides it.
     pub fn generate(passphrase: Option<&Passphrase>, cost: KdfCost) -> Result<Self, HomeError> {
-        let mut key = Zeroizing::new([0; 32]);
-        OsRng.fill_bytes(key.as_mut_slice());
+        let key = draw();
         let Some(passphrase) = passphrase else {
-            let file = Plain { c: checksum(&[&[1], key.as_slice()]), k: Bytes(*key), v: 1 };
-            return Ok(Self { name: names::KEY, file: Zeroizing::new(codec::encode(&file)), key });
+            return Ok(Self { name: names::KEY, file: plain(&key), key });
         };
         let (mut salt, mut nonce) = ([0; 16], [0; 24]);
         OsRng.fill_bytes(&mut salt);

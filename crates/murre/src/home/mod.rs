@@ -29,6 +29,7 @@ use counter::SendCounter;
 use key::KeyFile;
 use murre_store::{Config, SqliteStore};
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 /// Names of the files in a home.
 pub(crate) mod names {
@@ -39,6 +40,8 @@ pub(crate) mod names {
     pub const SENT: &str = "sent";
     pub const SOCKET: &str = "api.sock";
     pub const NEW: &str = "new";
+    pub const NODE_KEY: &str = "node.key";
+    pub const BOXES: &str = "boxes.db";
 }
 
 /// A home that this process has opened and holds.
@@ -104,4 +107,22 @@ impl Home {
 #[must_use]
 pub fn exists(path: &Path) -> bool {
     [names::KEY, names::WRAPPED, names::STORE].iter().any(|name| path.join(name).exists())
+}
+
+/// Locks a node's directory, making it if need be, and reads or draws the node's key. Also says where its store is.
+///
+/// # Errors
+/// [`HomeError`]; [`HomeError::KeyMissing`] for a store without a key.
+pub fn node_files(dir: &Path) -> Result<(Lock, Zeroizing<[u8; 32]>, PathBuf), HomeError> {
+    files::private_dirs(dir)?;
+    let lock = Lock::take(dir)?;
+    files::make_private(dir)?;
+    let store = dir.join(names::BOXES);
+    let file = dir.join(names::NODE_KEY);
+    let key = match (file.exists(), store.exists()) {
+        (true, _) => key::read_plain(&file)?,
+        (false, true) => return Err(HomeError::KeyMissing { home: dir.to_owned() }),
+        (false, false) => key::make_plain(&file)?,
+    };
+    Ok((lock, key, store))
 }

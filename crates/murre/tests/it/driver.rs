@@ -39,8 +39,15 @@ impl Rig {
             tell_sent.send(transmit).unwrap();
         });
         let notice = Box::new(move |said| tell_said.send(said).unwrap_or_default());
-        let parts =
-            Parts { store: store.clone(), opener: Toy::open, inputs: from_net, transmit, notice, counter };
+        let parts = Parts {
+            store: store.clone(),
+            opener: Toy::open,
+            inputs: from_net,
+            transmit,
+            notice,
+            counter,
+            hold: Box::new(()),
+        };
         let driver = Driver::start(parts).await.unwrap_or_else(|e| panic!("{e}"));
         Self { store, driver, inputs, sent, said }
     }
@@ -180,6 +187,7 @@ async fn a_store_that_keeps_failing_ends_the_driver_with_its_reason() {
         transmit: Box::new(|_| {}),
         notice: Box::new(|_| {}),
         counter: None,
+        hold: Box::new(()),
     })
     .await
     .unwrap_or_else(|e| panic!("{e}"));
@@ -207,6 +215,7 @@ async fn a_machine_that_does_not_open_is_a_start_error() {
         transmit: Box::new(|_| {}),
         notice: Box::new(|_| {}),
         counter: None,
+        hold: Box::new(()),
     };
     assert!(matches!(Driver::<Toy>::start(parts).await, Err(StartError::Open(TurnError::View(_)))));
 }

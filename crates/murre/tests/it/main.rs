@@ -2,4 +2,6 @@
 
 mod driver;
 mod home;
+mod people;
+mod running;
 mod toy;

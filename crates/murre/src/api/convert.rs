@@ -1,0 +1,158 @@
+//! From the device's types to the wire's.
+
+use crate::handle::{Change, EventPage};
+use crate::v1;
+use murre_device::query::{ChatInfo, ContactInfo, InviteInfo, MessageInfo, StatusInfo};
+use murre_device::{ContactState, DoorProblem, MessageState, Notice, Warning};
+
+fn text(id: Option<impl ToString>) -> String {
+    id.map(|id| id.to_string()).unwrap_or_default()
+}
+
+pub(super) const fn contact_state(state: ContactState) -> v1::ContactState {
+    match state {
+        ContactState::Requested => v1::ContactState::Requested,
+        ContactState::Incoming => v1::ContactState::Incoming,
+        ContactState::Accepted => v1::ContactState::Accepted,
+        ContactState::Blocked => v1::ContactState::Blocked,
+    }
+}
+
+pub(super) const fn message_state(state: MessageState) -> v1::MessageState {
+    match state {
+        MessageState::Queued => v1::MessageState::Queued,
+        MessageState::Sent => v1::MessageState::Sent,
+        MessageState::Stored => v1::MessageState::Stored,
+        MessageState::Delivered => v1::MessageState::Delivered,
+        MessageState::Read => v1::MessageState::Read,
+        MessageState::Failed => v1::MessageState::Failed,
+    }
+}
+
+pub(super) fn contact(info: ContactInfo) -> v1::Contact {
+    v1::Contact {
+        contact: info.account.to_string(),
+        name: info.name,
+        state: contact_state(info.state).into(),
+        hello: info.hello,
+        chat: text(info.chat),
+        verified: false,
+    }
+}
+
+pub(super) fn change(change: Change) -> v1::ContactChange {
+    v1::ContactChange {
+        contact: change.account.to_string(),
+        chat: text(change.chat),
+        state: contact_state(change.state).into(),
+    }
+}
+
+pub(super) fn invite(info: InviteInfo) -> v1::Invite {
+    v1::Invite {
+        link: info.link.to_string(),
+        link_id: info.link.id().to_string(),
+        expires_ms: info.expires.0,
+        published: info.published,
+        withdrawn: info.withdrawn,
+        qr: info.link.to_qr_text(),
+    }
+}
+
+pub(super) fn chat(info: ChatInfo) -> v1::Chat {
+    v1::Chat {
+        chat: info.chat.to_string(),
+        with: info.with.to_string(),
+        title: info.title,
+        kind: v1::ChatKind::Direct.into(),
+        unread: info.unread,
+        last: info.last.map(message),
+    }
+}
+
+pub(super) fn message(info: MessageInfo) -> v1::Message {
+    v1::Message {
+        message: info.id.to_string(),
+        chat: info.chat.to_string(),
+        from: info.from.to_string(),
+        from_name: info.from_name,
+        own: info.own,
+        text: info.text,
+        time_ms: info.time.0,
+        reply_to: text(info.reply_to),
+        state: message_state(info.state).into(),
+    }
+}
+
+pub(super) fn message_status(info: StatusInfo) -> v1::MessageStatus {
+    v1::MessageStatus {
+        message: info.id.to_string(),
+        state: message_state(info.state).into(),
+        stored_by: u32::try_from(info.stored_by).unwrap_or(u32::MAX),
+        devices: info
+            .devices
+            .into_iter()
+            .map(|(device, state)| v1::DeviceStatus {
+                device: device.to_string(),
+                state: message_state(state).into(),
+            })
+            .collect(),
+        why: info.why.to_owned(),
+    }
+}
+
+pub(super) fn event(page: EventPage) -> v1::Event {
+    let cursor = page.cursor();
+    let what = match page {
+        EventPage::Skipped { events, .. } => v1::event::What::Skipped(v1::Skipped { events }),
+        EventPage::Notice { notice, message, .. } => notice_of(notice, message),
+    };
+    v1::Event { cursor, what: Some(what) }
+}
+
+fn notice_of(notice: Notice, info: Option<MessageInfo>) -> v1::event::What {
+    use v1::event::What;
+    // A message that is gone by now is named without its content.
+    let whole = |chat: murre_core::id::LogId, id: murre_core::id::MessageId| {
+        let bare = v1::Message { message: id.to_string(), chat: chat.to_string(), ..Default::default() };
+        Some(info.map_or(bare, message))
+    };
+    match notice {
+        Notice::MessageArrived { chat, message } => {
+            What::MessageArrived(v1::MessageArrived { message: whole(chat, message) })
+        }
+        Notice::MessageSent { chat, message } => {
+            What::MessageSent(v1::MessageSent { message: whole(chat, message) })
+        }
+        Notice::MessageState { chat, messages, state } => What::MessageMoved(v1::MessageMoved {
+            chat: chat.to_string(),
+            messages: messages.iter().map(ToString::to_string).collect(),
+            state: message_state(state).into(),
+        }),
+        Notice::Contact { account, state } => What::Contact(v1::ContactChange {
+            contact: account.to_string(),
+            chat: String::new(),
+            state: contact_state(state).into(),
+        }),
+        Notice::InvitePublished { link } => {
+            What::InvitePublished(v1::InvitePublished { link_id: link.to_string() })
+        }
+        Notice::DoorProblem { account, why } => {
+            let why = match why {
+                DoorProblem::NotFound => "not-found",
+                DoorProblem::Full => "full",
+                DoorProblem::Invalid => "invalid",
+            };
+            What::DoorTrouble(v1::DoorTrouble { contact: account.to_string(), why: why.to_owned() })
+        }
+        Notice::Gap { chat } => What::Gap(v1::Gap { chat: chat.to_string() }),
+        Notice::Warning { chat, what } => {
+            let what = match what {
+                Warning::Equivocation => "equivocation",
+                Warning::Unreadable => "unreadable",
+                Warning::RolledBack => "rolled-back",
+            };
+            What::Warning(v1::Warning { chat: chat.to_string(), what: what.to_owned() })
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Service `Daemon`.
+
+use super::status::status;
+use crate::handle::Handle;
+use crate::home::Protection;
+use crate::v1::{self, daemon_server};
+use murre_device::DeviceStatus;
+use tonic::{Request, Response, Status};
+
+pub(super) struct Daemon(pub Handle);
+
+#[tonic::async_trait]
+impl daemon_server::Daemon for Daemon {
+    async fn doctor(&self, _: Request<v1::DoctorRequest>) -> Result<Response<v1::Doctor>, Status> {
+        let device = self.0.status_of_device().await.map_err(status)?;
+        let facts = self.0.facts();
+        let (mut counters, listen) = self.0.numbers();
+        counters.extend(device_numbers(&device));
+        let protection = match facts.protection {
+            Protection::Passphrase => "passphrase",
+            Protection::KeyFile => "key-file",
+        };
+        Ok(Response::new(v1::Doctor {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            home: facts.home.display().to_string(),
+            protection: protection.to_owned(),
+            protected_at_rest: facts.protection == Protection::Passphrase,
+            profile: facts.profile.to_owned(),
+            network: device.client.network.map(|(_, name)| name).unwrap_or_default(),
+            nodes_known: device.client.nodes_known as u64,
+            nodes_eligible: device.client.eligible as u64,
+            small_network: device.client.small,
+            reachable: device.client.reachable,
+            links: device.client.links as u64,
+            listen,
+            counters: counters.into_iter().map(|(name, value)| v1::Counter { name, value }).collect(),
+        }))
+    }
+}
+
+fn device_numbers(device: &DeviceStatus) -> Vec<(String, u64)> {
+    let client = &device.client;
+    let numbers = [
+        ("device.in_flight", device.in_flight),
+        ("device.live_contacts", device.live),
+        ("client.avoided", client.avoided),
+        ("client.puts", client.puts),
+        ("client.puts_queued", client.puts_queued),
+        ("client.watches", client.watches),
+        ("client.careful_owed", client.careful_owed),
+        ("client.inflight", client.inflight),
+    ];
+    numbers.map(|(name, value)| (name.to_owned(), value as u64)).into()
+}

@@ -1,0 +1,28 @@
+//! Service `Events`.
+
+use super::convert;
+use super::status::status;
+use crate::handle::Handle;
+use crate::v1::{self, events_server};
+use futures::stream::{self, BoxStream, StreamExt};
+use tonic::{Request, Response, Status};
+
+pub(super) struct Events(pub Handle);
+
+#[tonic::async_trait]
+impl events_server::Events for Events {
+    type WatchStream = BoxStream<'static, Result<v1::Event, Status>>;
+
+    async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        // The place to begin is fixed before the answer's head is sent: nothing after that can be missed.
+        let events = self.0.events(request.into_inner().since).await.map_err(status)?;
+        let stream = stream::unfold(Some(events), |events| async move {
+            let mut events = events?;
+            match events.next().await {
+                Ok(page) => Some((Ok(convert::event(page)), Some(events))),
+                Err(error) => Some((Err(status(error)), None)),
+            }
+        });
+        Ok(Response::new(stream.boxed()))
+    }
+}

@@ -1,0 +1,119 @@
+//! Events with a cursor: each exactly once, in order, over any number of reconnects.
+//!
+//! ```text
+//!   driver: COMMIT (notice rows 7, 8)  -->  newest := 8
+//!   reader: newest changed? -> rows after my cursor, a page at a time -> hand out -> cursor := last of them
+//! ```
+//!
+//! The rows are the only source. What wakes the reader carries no event, so nothing can be handed out twice or
+//! before it is durable, and a slow listener costs nothing but its own lag.
+
+use super::{CallError, Handle};
+use murre_core::id::MessageId;
+use murre_device::Notice;
+use murre_device::query::{self, MessageInfo};
+use std::collections::VecDeque;
+use tokio::sync::watch;
+
+/// Events read at once.
+const PAGE: usize = 256;
+
+/// One event, with the message it is about, if it is about one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventPage {
+    /// What happened.
+    Notice {
+        /// Its place.
+        cursor: u64,
+        /// What.
+        notice: Notice,
+        /// The message as it is now, for those notices that bring one.
+        message: Option<MessageInfo>,
+    },
+    /// Events before this cursor, and after the one before, are no longer kept.
+    Skipped {
+        /// The last one that is missing.
+        cursor: u64,
+        /// How many are missing.
+        events: u64,
+    },
+}
+
+impl EventPage {
+    /// Its place in the order.
+    #[must_use]
+    pub const fn cursor(&self) -> u64 {
+        match self {
+            Self::Notice { cursor, .. } | Self::Skipped { cursor, .. } => *cursor,
+        }
+    }
+}
+
+/// A listener. Dropping it ends it.
+#[derive(Debug)]
+pub struct Events {
+    handle: Handle,
+    newest: watch::Receiver<u64>,
+    closing: watch::Receiver<bool>,
+    cursor: u64,
+    ready: VecDeque<EventPage>,
+}
+
+impl Events {
+    pub(super) fn new(
+        handle: Handle,
+        newest: watch::Receiver<u64>,
+        closing: watch::Receiver<bool>,
+        cursor: u64,
+    ) -> Self {
+        Self { handle, newest, closing, cursor, ready: VecDeque::new() }
+    }
+
+    /// The next event, waiting for it if need be. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// [`CallError::Stopping`] when the home is being stopped; what reading says.
+    pub async fn next(&mut self) -> Result<EventPage, CallError> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                self.cursor = event.cursor();
+                return Ok(event);
+            }
+            self.newest.borrow_and_update();
+            let cursor = self.cursor;
+            self.ready = self.handle.read(move |view| page(view, cursor)).await?;
+            if !self.ready.is_empty() {
+                continue;
+            }
+            tokio::select! {
+                changed = self.newest.changed() => changed.map_err(|_| CallError::Stopping)?,
+                _ = self.closing.wait_for(|closing| *closing) => return Err(CallError::Stopping),
+            }
+        }
+    }
+}
+
+fn page(view: &dyn murre_core::View, cursor: u64) -> Result<VecDeque<EventPage>, CallError> {
+    let mut out = VecDeque::new();
+    let mut last = cursor;
+    for (cursor, notice) in query::notices(view, cursor, PAGE)? {
+        if cursor > last + 1 {
+            out.push_back(EventPage::Skipped { cursor: cursor - 1, events: cursor - 1 - last });
+        }
+        last = cursor;
+        let message = match about(&notice) {
+            Some(id) => query::message(view, id)?,
+            None => None,
+        };
+        out.push_back(EventPage::Notice { cursor, notice, message });
+    }
+    Ok(out)
+}
+
+/// The message that a notice brings.
+const fn about(notice: &Notice) -> Option<MessageId> {
+    match notice {
+        Notice::MessageArrived { message, .. } | Notice::MessageSent { message, .. } => Some(*message),
+        _ => None,
+    }
+}
