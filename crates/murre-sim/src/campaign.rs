@@ -27,7 +27,12 @@ pub fn run_one(seed: u64, options: &Options) -> Report {
 }
 
 /// Runs seeds on all cores until all are done or, if `until_first`, one has failed. Reports come in no order.
-pub fn sweep(seeds: std::ops::Range<u64>, options: &Options, until_first: bool, each: &(dyn Fn(&Report) + Sync)) -> Vec<Report> {
+pub fn sweep(
+    seeds: std::ops::Range<u64>,
+    options: &Options,
+    until_first: bool,
+    each: &(dyn Fn(&Report) + Sync),
+) -> Vec<Report> {
     let next = AtomicU64::new(seeds.start);
     let stop = AtomicBool::new(false);
     let reports = Mutex::new(Vec::new());

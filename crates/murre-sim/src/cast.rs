@@ -14,8 +14,8 @@ use murre_core::CommandId;
 use murre_core::id::AccountId;
 use murre_device::invite::InviteLink;
 use murre_device::{
-    Answer, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, Event, NetworkCommand, Notice,
-    query,
+    Answer, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, Event,
+    NetworkCommand, Notice, query,
 };
 use std::collections::BTreeMap;
 
@@ -180,7 +180,8 @@ impl Cast {
                 sim.watch.seen.arrived(host, message, sim.now);
             }
             Event::Notice { notice: Notice::Warning { what, .. }, .. } => {
-                let what = format!("{} warns of {what:?}, but nobody did anything wrong", sim.hosts[host].name);
+                let what =
+                    format!("{} warns of {what:?}, but nobody did anything wrong", sim.hosts[host].name);
                 sim.watch.fail("no false alarm", what);
             }
             Event::Notice { notice: Notice::Contact { state: ContactState::Incoming, .. }, .. } => {
@@ -191,7 +192,9 @@ impl Cast {
                 let Some(who) = self.who(host) else { return };
                 match self.people[who].asks.remove(&id) {
                     Some(ask) => self.answered(sim, who, ask, result),
-                    None => sim.watch.fail("one answer", format!("{} answers {id:?} unasked", self.people[who].name)),
+                    None => sim
+                        .watch
+                        .fail("one answer", format!("{} answers {id:?} unasked", self.people[who].name)),
                 }
             }
         }
@@ -281,7 +284,8 @@ impl Cast {
         let Some(link) = self.pairs[n].links[side].clone() else {
             let known = query::me(&sim.hosts[at_host].store).is_ok_and(|me| me.network.is_some());
             if sim.hosts[at_host].is_up() && known && !self.waits(host, Ask::Invite(number)) {
-                let invite = ContactsCommand::Invite { name: Some(self.people[host].name.clone()), hints: Vec::new() };
+                let invite =
+                    ContactsCommand::Invite { name: Some(self.people[host].name.clone()), hints: Vec::new() };
                 self.tell(sim, at_host, Ask::Invite(number), Command::Contacts(invite));
             }
             return;
@@ -291,9 +295,17 @@ impl Cast {
         let there = sim.hosts[at_guest].is_up() && !self.waits(guest, Ask::Add(number));
         let state = state_of(&sim.hosts[at_guest].store, inviter);
         // Both ask: the second asks although the first request may have come in meanwhile.
-        if carried && there && (state.is_none() || self.pairs[n].both && state == Some(ContactState::Incoming)) {
+        if carried
+            && there
+            && (state.is_none() || self.pairs[n].both && state == Some(ContactState::Incoming))
+        {
             let hello = format!("hello {}", self.mark);
-            self.tell(sim, at_guest, Ask::Add(number), Command::Contacts(ContactsCommand::Add { link, hello }));
+            self.tell(
+                sim,
+                at_guest,
+                Ask::Add(number),
+                Command::Contacts(ContactsCommand::Add { link, hello }),
+            );
         }
         if state_of(&sim.hosts[at_host].store, asker) == Some(ContactState::Incoming) {
             let seen = *self.pairs[n].seen[side].get_or_insert(sim.now);
@@ -340,8 +352,9 @@ impl Cast {
     }
 
     fn repeat(&mut self, sim: &mut Sim, who: usize) {
-        let mine: Vec<usize> =
-            (0..self.model.sent.len()).filter(|n| self.model.sent[*n].from == who && self.model.sent[*n].answer.is_some()).collect();
+        let mine: Vec<usize> = (0..self.model.sent.len())
+            .filter(|n| self.model.sent[*n].from == who && self.model.sent[*n].answer.is_some())
+            .collect();
         if mine.is_empty() || !sim.hosts[self.people[who].host].is_up() {
             return;
         }

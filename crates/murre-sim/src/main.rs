@@ -31,7 +31,8 @@ fn main() -> ExitCode {
 }
 
 fn command(args: &[String]) -> Result<bool> {
-    let options = Options { sabotage: value(args, "--sabotage"), verbose: args.iter().any(|a| a == "--verbose") };
+    let options =
+        Options { sabotage: value(args, "--sabotage"), verbose: args.iter().any(|a| a == "--verbose") };
     if let Some(name) = &options.sabotage {
         check_name(name)?;
     }
@@ -68,7 +69,8 @@ fn range(text: Option<&String>) -> Result<std::ops::Range<u64>> {
 
 fn check_name(name: &str) -> Result<&'static str> {
     let known = sabotage::SHELL.iter().map(|(n, _)| *n).chain(sabotage::MACHINE.iter().copied());
-    let name = known.into_iter().find(|n| *n == name).with_context(|| format!("no fault is called {name}"))?;
+    let name =
+        known.into_iter().find(|n| *n == name).with_context(|| format!("no fault is called {name}"))?;
     if sabotage::MACHINE.contains(&name) && !sabotage::PLANTABLE {
         bail!("{name} sits inside the machines: build with --features sabotage");
     }

@@ -77,7 +77,14 @@ impl Model {
     ///
     /// # Errors
     /// Words for the report.
-    pub fn judge(&self, me: usize, other: usize, shown: &[Shown], complete: bool, ordered: bool) -> Result<(), String> {
+    pub fn judge(
+        &self,
+        me: usize,
+        other: usize,
+        shown: &[Shown],
+        complete: bool,
+        ordered: bool,
+    ) -> Result<(), String> {
         let mut found: BTreeMap<usize, MessageId> = BTreeMap::new();
         let mut last: BTreeMap<usize, usize> = BTreeMap::new();
         for line in shown {
@@ -122,7 +129,8 @@ mod tests {
         for (n, from) in [(0u8, 0usize), (1, 0), (2, 1)] {
             let text = format!("text {n}");
             let client_id = text.clone();
-            let number = model.asked(Sent { from, to: 1 - from, client_id, text, answer: None, refused: false });
+            let number =
+                model.asked(Sent { from, to: 1 - from, client_id, text, answer: None, refused: false });
             if n != 1 {
                 model.answered(number, id(n)).expect("first answer");
             }

@@ -16,9 +16,7 @@ use crate::totals::Totals;
 use murre_core::id::PeerKey;
 use murre_core::link::MAX_FRAME;
 use murre_core::time::SECOND;
-use murre_core::{
-    Addr, Dest, Input, LinkCaps, LinkDownReason, LinkId, LinkKind, LinkUp, PeerRef, Transmit,
-};
+use murre_core::{Addr, Dest, Input, LinkCaps, LinkDownReason, LinkId, LinkKind, LinkUp, PeerRef, Transmit};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Most bytes under way on one link in one direction; a peer that reads so slowly loses the link.
@@ -329,7 +327,15 @@ impl Net {
         }
     }
 
-    fn dialed(&mut self, now: u64, from: HostId, peer: PeerKey, no: u64, out: &mut Vec<ForHost>, totals: &mut Totals) {
+    fn dialed(
+        &mut self,
+        now: u64,
+        from: HostId,
+        peer: PeerKey,
+        no: u64,
+        out: &mut Vec<ForHost>,
+        totals: &mut Totals,
+    ) {
         if self.dials.get(&(from, peer)).is_none_or(|d| d.no != no) {
             return;
         }
@@ -353,7 +359,13 @@ impl Net {
         }
     }
 
-    fn link(&mut self, now: u64, dialer: (HostId, PeerKey), acceptor: (HostId, PeerKey), out: &mut Vec<ForHost>) -> u64 {
+    fn link(
+        &mut self,
+        now: u64,
+        dialer: (HostId, PeerKey),
+        acceptor: (HostId, PeerKey),
+        out: &mut Vec<ForHost>,
+    ) -> u64 {
         let id = self.take_number();
         let caps = LinkCaps { mtu: MAX_FRAME, ordered: true, reliable: true, metered: false };
         let up = |own: PeerKey, peer, dialed| {
@@ -361,7 +373,14 @@ impl Net {
         };
         out.push((dialer.0, up(dialer.1, acceptor.1, true)));
         out.push((acceptor.0, up(acceptor.1, dialer.1, false)));
-        let end = |(host, key): (HostId, PeerKey)| End { host, key, alive: true, queued: 0, peak: 0, busy_until: now };
+        let end = |(host, key): (HostId, PeerKey)| End {
+            host,
+            key,
+            alive: true,
+            queued: 0,
+            peak: 0,
+            busy_until: now,
+        };
         let breaks_in = match self.weather.breaks_after {
             0 => u64::MAX,
             n => self.dice.range(1, n),

@@ -264,9 +264,8 @@ fn plan_nodes(dice: &mut Dice, count: usize) -> Vec<NodePlan> {
         3..=7 => 1,
         _ => 2,
     };
-    let mut nodes: Vec<NodePlan> = (0..count)
-        .map(|_| NodePlan { skew: skew(dice, 20 * MINUTE), lie: None, dies_in: None })
-        .collect();
+    let mut nodes: Vec<NodePlan> =
+        (0..count).map(|_| NodePlan { skew: skew(dice, 20 * MINUTE), lie: None, dies_in: None }).collect();
     // The first node is everybody's bootstrap: a device that knows only a liar knows nothing.
     for _ in 0..bears {
         let n = 1 + dice.index(count - 1);

@@ -1,8 +1,8 @@
 //! One run from beginning to judgement.
 
+use crate::agenda::Agenda;
 use crate::cast::{Act, Cast, Pair, Person};
 use crate::dice::{Dice, machine_seed};
-use crate::agenda::Agenda;
 use crate::liar::Liar;
 use crate::model::Model;
 use crate::net::{Net, Weather};
@@ -247,7 +247,11 @@ impl World {
                 let how = if gap.asleep { Leave::Sleep } else { Leave::Stop };
                 crate::plan::perform(&mut self.cast, &mut self.sim, crate::plan::Deed::Leave(*host, how));
             } else {
-                crate::plan::perform(&mut self.cast, &mut self.sim, crate::plan::Deed::Leave(*host, Leave::Unplug));
+                crate::plan::perform(
+                    &mut self.cast,
+                    &mut self.sim,
+                    crate::plan::Deed::Leave(*host, Leave::Unplug),
+                );
                 self.sim.freeze(*host, true);
             }
         }
@@ -335,5 +339,9 @@ impl World {
 }
 
 fn commit(store: &mut MemoryStore, batch: &murre_core::Batch) -> Result<(), String> {
-    store.begin().and_then(|()| store.apply(batch)).and_then(|()| store.commit()).map_err(|e| format!("{e:?}"))
+    store
+        .begin()
+        .and_then(|()| store.apply(batch))
+        .and_then(|()| store.commit())
+        .map_err(|e| format!("{e:?}"))
 }

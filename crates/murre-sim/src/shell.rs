@@ -22,7 +22,7 @@ use crate::sabotage::ShellFault;
 use crate::totals::Totals;
 use crate::trace::Trace;
 use murre_core::id::PeerKey;
-use murre_core::{CommandId, Dest, View, Input, Mono, Now, Output, Transmit, Wall};
+use murre_core::{Batch, CommandId, Dest, Input, Mono, Now, Output, Transmit, View, Wall};
 use murre_store::{Fault, MemoryStore, Snapshot, Store};
 use std::collections::VecDeque;
 
@@ -124,7 +124,9 @@ pub enum Outcome {
     Died(HostId),
 }
 
+/// What a turn made, until its batch is durable.
 enum Held {
+    Batch(Batch),
     Transmit(Transmit),
     Event(Ev, Option<Claim>),
 }
@@ -464,6 +466,11 @@ impl Sim {
             self.hosts[id].in_tx = false;
         }
         if point == Some(CrashPoint::AfterCommit) {
+            for item in held.drain(..) {
+                if let Held::Batch(batch) = item {
+                    self.watch.batch(id, &batch);
+                }
+            }
             self.totals.crashes_after += 1;
             return self.die(id, dies);
         }
@@ -516,7 +523,7 @@ impl Sim {
                     if host.store.apply(&batch).is_err() {
                         return false;
                     }
-                    self.watch.batch(id, &batch);
+                    held.push(Held::Batch(batch));
                 }
                 Output::Transmit(t) => held.push(Held::Transmit(t)),
                 Output::Event(ev) => {
@@ -542,6 +549,7 @@ impl Sim {
     fn release(&mut self, id: HostId, held: Vec<Held>) {
         for item in held {
             match item {
+                Held::Batch(batch) => self.watch.batch(id, &batch),
                 Held::Transmit(t) => self.speak(id, t),
                 Held::Event(ev, claim) => {
                     if let Some(claim) = claim {
@@ -568,7 +576,10 @@ impl Sim {
             None => vec![t],
         };
         for mut t in said {
-            if self.fault == Some(ShellFault::LeakText) && t.bytes.len() > 400 && !matches!(t.to, Dest::Close(_)) {
+            if self.fault == Some(ShellFault::LeakText)
+                && t.bytes.len() > 400
+                && !matches!(t.to, Dest::Close(_))
+            {
                 t.bytes.extend_from_slice(self.watch.leak.any_needle());
             }
             self.transmit(id, t);
@@ -589,7 +600,11 @@ impl Sim {
     /// Prints, if anybody listens.
     pub fn say(&self, id: HostId, what: &str) {
         if self.verbose {
-            println!("{:>12.3} {:<8} {what}", (self.now % 100_000_000_000) as f64 / 1_000.0, self.hosts[id].name);
+            println!(
+                "{:>12.3} {:<8} {what}",
+                (self.now % 100_000_000_000) as f64 / 1_000.0,
+                self.hosts[id].name
+            );
         }
     }
 

@@ -8,7 +8,9 @@ use crate::dice::Dice;
 use crate::machine::{Ev, Machine, Program, Stimulus};
 use murre_core::id::PeerKey;
 use murre_core::link::MAX_FRAME;
-use murre_core::{Batch, Class, Dest, Input, LinkId, Mono, NetworkParams, Now, Output, PeerRef, Rng, TurnError, View};
+use murre_core::{
+    Batch, Class, Dest, Input, LinkId, Mono, NetworkParams, Now, Output, PeerRef, Rng, TurnError, View,
+};
 use murre_mailbox::{
     Frame, MailboxKind, ReaderKeys, Request, SpaceProof, TagKey, WriteGrant, Writer, space_puzzle,
 };
@@ -102,7 +104,11 @@ impl Stranger {
         for _ in 0..BURST {
             let target = self.targets[self.dice.index(self.targets.len())].clone();
             let fresh = self.links.is_empty() || self.dice.chance(300);
-            let to = if fresh { Dest::Peer(target) } else { Dest::Link(self.links[self.dice.index(self.links.len())]) };
+            let to = if fresh {
+                Dest::Peer(target)
+            } else {
+                Dest::Link(self.links[self.dice.index(self.links.len())])
+            };
             let bytes = self.frame(now);
             self.out.push_back(Output::Transmit(murre_core::Transmit { to, class: Class::Mailbox, bytes }));
         }

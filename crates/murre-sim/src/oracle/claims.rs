@@ -56,7 +56,9 @@ pub enum Claim {
 /// Reads out of the store what an event of this very turn claims.
 #[must_use]
 pub fn resolve(event: &Event, now: Now, store: &MemoryStore, params: &NetworkParams) -> Option<Claim> {
-    let Event::Notice { notice: Notice::MessageState { messages, state, .. }, .. } = event else { return None };
+    let Event::Notice { notice: Notice::MessageState { messages, state, .. }, .. } = event else {
+        return None;
+    };
     match state {
         MessageState::Delivered => Some(Claim::Delivered(messages.clone())),
         MessageState::Read => Some(Claim::Read(messages.clone())),

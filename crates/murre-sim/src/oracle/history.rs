@@ -29,7 +29,8 @@ pub fn state_of(store: &MemoryStore, account: murre_core::id::AccountId) -> Opti
 pub fn shown(sim: &Sim, cast: &Cast, me: usize, other: usize) -> Result<Vec<Shown>, String> {
     let store = &sim.hosts[cast.people[me].host].store;
     let Some((chat, _)) = chat_with(store, cast.people[other].account) else { return Ok(Vec::new()) };
-    let page = query::history(store, chat, None, MAX_PAGE).map_err(|e| format!("history cannot be read: {e:?}"))?;
+    let page =
+        query::history(store, chat, None, MAX_PAGE).map_err(|e| format!("history cannot be read: {e:?}"))?;
     page.into_iter()
         .map(|m| {
             let text = m.text.ok_or("a message without text")?;
@@ -67,9 +68,14 @@ fn outbox(store: &MemoryStore) -> usize {
 fn agree(sim: &Sim, cast: &Cast, pair: &Pair) -> Result<(), String> {
     let (a, b) = (shown(sim, cast, pair.a, pair.b)?, shown(sim, cast, pair.b, pair.a)?);
     let ordered = !pair.both;
-    cast.model.judge(pair.a, pair.b, &a, true, ordered).map_err(|e| format!("at {}: {e}", cast.people[pair.a].name))?;
-    cast.model.judge(pair.b, pair.a, &b, true, ordered).map_err(|e| format!("at {}: {e}", cast.people[pair.b].name))?;
-    let same = a.len() == b.len() && a.iter().zip(&b).all(|(x, y)| x.id == y.id && x.text == y.text && x.own != y.own);
+    cast.model
+        .judge(pair.a, pair.b, &a, true, ordered)
+        .map_err(|e| format!("at {}: {e}", cast.people[pair.a].name))?;
+    cast.model
+        .judge(pair.b, pair.a, &b, true, ordered)
+        .map_err(|e| format!("at {}: {e}", cast.people[pair.b].name))?;
+    let same = a.len() == b.len()
+        && a.iter().zip(&b).all(|(x, y)| x.id == y.id && x.text == y.text && x.own != y.own);
     if same { Ok(()) } else { Err("the two sides show another order".to_owned()) }
 }
 
@@ -93,7 +99,9 @@ pub fn judge(sim: &mut Sim, cast: &Cast) {
         let waits = outbox(store);
         let why = (waits > 0).then(|| format!("{waits} entries of {} are not receipted", person.name));
         let why = why.or_else(|| undelivered(sim, cast, person.host, person.number));
-        let why = why.or_else(|| person.asks.values().next().map(|ask| format!("{} got no answer to {ask:?}", person.name)));
+        let why = why.or_else(|| {
+            person.asks.values().next().map(|ask| format!("{} got no answer to {ask:?}", person.name))
+        });
         if let Some(why) = why {
             sim.watch.fail("all converge", why);
         }
@@ -108,8 +116,10 @@ fn undelivered(sim: &Sim, cast: &Cast, host: usize, me: usize) -> Option<String>
     cast.model.sent.iter().filter(|s| s.from == me).find_map(|s| {
         let id = s.answer?;
         let status = query::status(store, id, wall).ok()?;
-        let done = matches!(status.state, murre_device::MessageState::Delivered | murre_device::MessageState::Read);
-        (!done).then(|| format!("{} shows a message as {:?} that arrived", cast.people[me].name, status.state))
+        let done =
+            matches!(status.state, murre_device::MessageState::Delivered | murre_device::MessageState::Read);
+        (!done)
+            .then(|| format!("{} shows a message as {:?} that arrived", cast.people[me].name, status.state))
     })
 }
 

@@ -49,7 +49,10 @@ fn only_valid_boxes(sim: &Sim, nodes: &[(usize, PeerKey, bool)]) -> Found {
         for (_, bytes) in rows {
             let valid = SealedBox::parse(&bytes).is_ok_and(|b| b.verify(sim.watch.wire.params()).is_ok());
             if !valid {
-                return Some(("only valid boxes", format!("{} stores a box that nobody may write", host.name)));
+                return Some((
+                    "only valid boxes",
+                    format!("{} stores a box that nobody may write", host.name),
+                ));
             }
         }
     }

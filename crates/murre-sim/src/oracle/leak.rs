@@ -65,7 +65,9 @@ impl Scanner {
     pub fn find_in_store(&self, view: &dyn View) -> Option<&str> {
         for id in 0..512 {
             for space in [Space::any(id, "scan"), Space::seq(id, "scan")] {
-                let Ok(rows) = view.scan(space, &Range::all(), Direction::Forward, usize::MAX) else { continue };
+                let Ok(rows) = view.scan(space, &Range::all(), Direction::Forward, usize::MAX) else {
+                    continue;
+                };
                 let hit = rows.iter().find_map(|(k, v)| self.find(k).or_else(|| self.find(v)));
                 if hit.is_some() {
                     return hit;
@@ -111,7 +113,11 @@ mod tests {
         let id = AccountId::from_bytes(std::array::from_fn(|i| i as u8 * 7 + 1));
         let mut scanner = Scanner::new();
         scanner.plant_account("Alice", &id);
-        for form in [id.as_bytes().to_vec(), hex::encode(id.as_bytes()).into_bytes(), data_encoding_lite::base64(id.as_bytes()).into_bytes()] {
+        for form in [
+            id.as_bytes().to_vec(),
+            hex::encode(id.as_bytes()).into_bytes(),
+            data_encoding_lite::base64(id.as_bytes()).into_bytes(),
+        ] {
             let mut hay = vec![9; 100];
             hay.extend_from_slice(&form);
             hay.push(4);

@@ -99,7 +99,15 @@ impl Watch {
     }
 
     /// A frame leaves a host. `honest` says whether its machine speaks for itself.
-    pub fn sent(&mut self, host: HostId, honest: bool, store: &MemoryStore, t: &Transmit, at: u64, totals: &mut Totals) {
+    pub fn sent(
+        &mut self,
+        host: HostId,
+        honest: bool,
+        store: &MemoryStore,
+        t: &Transmit,
+        at: u64,
+        totals: &mut Totals,
+    ) {
         if t.bytes.is_empty() {
             return;
         }

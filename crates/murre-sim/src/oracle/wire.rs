@@ -5,7 +5,9 @@ use crate::totals::Totals;
 use murre_core::id::{BoxId, Locator, PeerKey};
 use murre_core::{Batch, NetworkParams, Op, View};
 use murre_device::rows as device_rows;
-use murre_mailbox::{Frame, MailboxKind, PutRefusal, Receipt, ReceiptBody, Reply, Request, SealedBox, VerifiedBox};
+use murre_mailbox::{
+    Frame, MailboxKind, PutRefusal, Receipt, ReceiptBody, Reply, Request, SealedBox, VerifiedBox,
+};
 use murre_store::MemoryStore;
 use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,7 +92,8 @@ impl Wire {
                 continue;
             }
             let bytes: ByteBuf = device_rows::decode(*space, value).map_err(|e| format!("{e:?}"))?;
-            let sealed = SealedBox::parse(&bytes).map_err(|e| format!("a device made a box that is none: {e}"))?;
+            let sealed =
+                SealedBox::parse(&bytes).map_err(|e| format!("a device made a box that is none: {e}"))?;
             let b = sealed.verify(&self.params).map_err(|e| format!("a device made an invalid box: {e}"))?;
             let before = self.entries.insert((host, key.clone(), b.locator()), b.id());
             if before.is_some_and(|id| id != b.id()) {
@@ -98,7 +101,15 @@ impl Wire {
             }
             let last = self.keys.insert((host, key.clone()), b.id());
             self.re_boxed += u64::from(last.is_some_and(|id| id != b.id()));
-            self.note_box(host, &b, 0).map_err(|()| format!("host {host} used a box number twice"))?;
+            self.note_box(host, &b, 0).map_err(|()| {
+                let (kind, index) = (b.place().k, b.index());
+                format!(
+                    "host {host} used number {index} twice for {kind:?} boxes of tag {:?}, epoch {}, key {}",
+                    b.tag(),
+                    b.epoch(),
+                    hex::encode(key)
+                )
+            })?;
         }
         Ok(())
     }
@@ -121,7 +132,15 @@ impl Wire {
     ///
     /// # Errors
     /// The oracle's name and words for the report.
-    pub fn sent(&mut self, host: HostId, honest: bool, store: &MemoryStore, bytes: &[u8], at: u64, totals: &mut Totals) -> Result<(), (&'static str, String)> {
+    pub fn sent(
+        &mut self,
+        host: HostId,
+        honest: bool,
+        store: &MemoryStore,
+        bytes: &[u8],
+        at: u64,
+        totals: &mut Totals,
+    ) -> Result<(), (&'static str, String)> {
         if bytes.first() == Some(&murre_device::presence::FRAME_KIND) {
             totals.live_frames += 1;
             return Ok(());
@@ -133,9 +152,13 @@ impl Wire {
             return Ok(());
         }
         match Frame::decode(bytes) {
-            Ok(Frame::Request { body: Request::Put { b, .. }, .. }) if honest => self.put(host, &b, at, totals),
+            Ok(Frame::Request { body: Request::Put { b, .. }, .. }) if honest => {
+                self.put(host, &b, at, totals)
+            }
             Ok(Frame::Request { body: Request::Repair { r }, .. }) => {
-                let fetch = r.verify().is_ok_and(|r| matches!(r.kind, murre_mailbox::request::RepairKind::Fetch { .. }));
+                let fetch = r
+                    .verify()
+                    .is_ok_and(|r| matches!(r.kind, murre_mailbox::request::RepairKind::Fetch { .. }));
                 totals.repairs += u64::from(fetch);
                 Ok(())
             }
@@ -148,7 +171,13 @@ impl Wire {
         }
     }
 
-    fn put(&mut self, host: HostId, bytes: &[u8], at: u64, totals: &mut Totals) -> Result<(), (&'static str, String)> {
+    fn put(
+        &mut self,
+        host: HostId,
+        bytes: &[u8],
+        at: u64,
+        totals: &mut Totals,
+    ) -> Result<(), (&'static str, String)> {
         let Ok(sealed) = SealedBox::parse(bytes) else {
             return Err(("boxes are boxes", format!("host {host} puts what is no box")));
         };
@@ -166,12 +195,27 @@ impl Wire {
                 totals.re_puts += u64::from(again);
                 Ok(())
             }
-            Err(()) => Err(("no number twice", format!("host {host} puts another box under a number already used"))),
+            Err(()) => {
+                let (kind, index) = (b.place().k, b.index());
+                let what = format!(
+                    "host {host} puts another {kind:?} box under number {index} of tag {:?}, epoch {}, that was used already (expiry {})",
+                    b.tag(),
+                    b.epoch(),
+                    b.expiry_hour()
+                );
+                Err(("no number twice", what))
+            }
         }
     }
 
     /// A receipt counts once its signature holds; an honest node's own must be true when it leaves.
-    fn receipt(&mut self, host: HostId, honest: bool, store: &MemoryStore, receipt: Receipt) -> Result<(), (&'static str, String)> {
+    fn receipt(
+        &mut self,
+        host: HostId,
+        honest: bool,
+        store: &MemoryStore,
+        receipt: Receipt,
+    ) -> Result<(), (&'static str, String)> {
         let print = *blake3::hash(&receipt.bytes()).as_bytes();
         if !self.checked.insert(print) {
             return Ok(());
