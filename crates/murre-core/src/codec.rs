@@ -44,6 +44,7 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 ///
 /// # Errors
 /// [`CodecError`] for input over `limit`, not of this type, or not canonical.
+// spec: M-24, M-25
 pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, CodecError> {
     if bytes.len() > limit {
         return Err(CodecError::TooLong { len: bytes.len(), limit });

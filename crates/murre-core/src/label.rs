@@ -32,6 +32,7 @@ impl Label {
     }
 
     /// Like [`Label::hash`], with as many output bytes as `out` has.
+    // spec: M-21, M-23
     pub fn fill(&self, parts: &[&[u8]], out: &mut [u8]) {
         let mut hasher = blake3::Hasher::new_derive_key(self.0);
         for part in parts {
@@ -43,6 +44,7 @@ impl Label {
 
     /// The bytes a signature under this label covers: `name || 0x00 || message`.
     #[must_use]
+    // spec: M-22
     pub fn signed_bytes(&self, message: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.0.len() + 1 + message.len());
         out.extend_from_slice(self.0.as_bytes());

@@ -148,7 +148,8 @@ pub enum Class {
     Repair,
 }
 
-/// A frame to send.
+/// A frame to send: a wish, no more; only an answer that proves itself says it arrived.
+// spec: M-20
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {
     /// Where.

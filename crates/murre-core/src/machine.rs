@@ -28,6 +28,7 @@ pub enum Output<E> {
     Transmit(Transmit),
     /// Tell this.
     Event(E),
+    // spec: M-5
     /// Call `handle_timeout` at this moment, or never. Replaces the earlier wish. Ends the turn.
     Timeout(Option<Mono>),
 }

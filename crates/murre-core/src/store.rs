@@ -39,6 +39,7 @@ pub struct Space {
 
 impl Space {
     /// A space with 8-byte keys.
+    // spec: M-11
     #[must_use]
     pub const fn seq(id: u16, name: &'static str) -> Self {
         Self { id, kind: SpaceKind::Seq, name }

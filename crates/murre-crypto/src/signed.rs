@@ -59,6 +59,7 @@ impl HasKind for SignedError {
 /// A signed, UNVERIFIED value.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "")]
+// spec: M-26
 pub struct Signed<T> {
     p: ByteBuf,
     s: Signature,

@@ -15,8 +15,15 @@ use murre_core::{Bug, CommandId, Cx, Input, Now, Turn, TurnError};
 use murre_mailbox::ReaderKeys;
 use murre_mailbox::client::{ClientEvent, PutKey, PuzzleId, WatchError, WatchKey};
 
-/// The context of one child: its own queue, the turn, the generator.
+/// The context of one child: its own queue, the turn, the generator. What must agree with custodians on days and
+/// hours gets network time; the client, which measures it, and everything else get the device's own.
 macro_rules! cx {
+    ($this:ident, $now:ident, $tx:ident, contacts) => {
+        &mut Cx::new($this.network_now($now), &mut $this.rng, $tx, &mut $this.ups.contacts)
+    };
+    ($this:ident, $now:ident, $tx:ident, delivery) => {
+        &mut Cx::new($this.network_now($now), &mut $this.rng, $tx, &mut $this.ups.delivery)
+    };
     ($this:ident, $now:ident, $tx:ident, $child:ident) => {
         &mut Cx::new($now, &mut $this.rng, $tx, &mut $this.ups.$child)
     };
@@ -494,6 +501,10 @@ impl Device {
             }
         }
         Ok(())
+    }
+
+    fn network_now(&self, now: Now) -> Now {
+        Now { mono: now.mono, wall: self.client.network_time(now) }
     }
 
     fn answer(&mut self, id: CommandId, result: Result<Answer, CommandError>) {

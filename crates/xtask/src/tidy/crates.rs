@@ -45,7 +45,7 @@ const BELOW_THE_SHELL: &[&str] = &[
 ];
 
 /// What a machine crate's tests may use beside what the crate itself may.
-const FOR_TESTS: [&str; 1] = ["murre-store"];
+const FOR_TESTS: [&str; 2] = ["murre-custodian", "murre-store"];
 
 /// Libraries of shells. A machine that could reach one would be one line away from using it.
 const SHELL_ONLY: [&str; 9] =
