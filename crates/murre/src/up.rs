@@ -3,17 +3,17 @@
 use crate::api;
 use crate::driver::{Driver, Opener, Parts, StartError, StopReason};
 use crate::handle::{self, Facts, Handle};
-use crate::home::{Home, HomeError, Passphrase};
+use crate::home::{Home, HomeError, Passphrase, names};
 use crate::socket;
-use murre_core::{Addr, ErrorKind, HasKind, Now, PeerRef, Transmit, View};
+use murre_core::{Addr, ErrorKind, HasKind, Input, Now, PeerRef, Transmit, View};
 use murre_device::{Config, Device, Notice, OpenError};
 use murre_net::{AddrError, Net, NetConfig, NetError, NetHandle};
-use murre_store::StoreError;
+use murre_store::{SqliteReader, StoreError};
 use rand_core::{OsRng, RngCore};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// The one profile there is until the mix exists.
@@ -183,12 +183,8 @@ pub async fn up(config: UpConfig) -> Result<UpHandle, UpError> {
     if let Some(name) = config.profile.filter(|name| name != DIRECT) {
         return Err(UpError::UnknownProfile { name });
     }
-    let bootstrap = config
-        .bootstrap
-        .into_iter()
-        .map(|text| murre_net::parse_peer(&text).map_err(|why| UpError::BadBootstrap { text, why }))
-        .collect::<Result<Vec<PeerRef>, _>>()?;
-    let (path, passphrase) = (config.home.clone(), config.passphrase);
+    let bootstrap = read_bootstrap(config.bootstrap)?;
+    let (path, passphrase) = (config.home, config.passphrase);
     let opened = tokio::task::spawn_blocking(move || Home::open(&path, passphrase.as_ref()));
     let (home, store, counter) = opened.await.map_err(|_| UpError::Thread)??;
     let reader = store.reader()?;
@@ -198,13 +194,7 @@ pub async fn up(config: UpConfig) -> Result<UpHandle, UpError> {
         profile: DIRECT,
         bootstrap: bootstrap.clone(),
     };
-
-    // A device's name on the network is thrown away with each run.
-    let mut key = [0; 32];
-    OsRng.fill_bytes(&mut key);
-    let listen = config.listen.into_iter().map(Addr).collect();
-    let (net, inputs) = Net::start(NetConfig { key, listen }).await?;
-
+    let (net, inputs) = start_net(config.listen).await?;
     let (tell_newest, newest) = watch::channel(0);
     let carrier = net.clone();
     let parts = Parts::<Device, _, _> {
@@ -222,21 +212,42 @@ pub async fn up(config: UpConfig) -> Result<UpHandle, UpError> {
         StartError::Open(error) => UpError::Device(error),
         StartError::Thread => UpError::Thread,
     })?;
+    serve(facts, driver, net, reader, newest)
+}
 
+fn read_bootstrap(texts: Vec<String>) -> Result<Vec<PeerRef>, UpError> {
+    let read = |text: String| murre_net::parse_peer(&text).map_err(|why| UpError::BadBootstrap { text, why });
+    texts.into_iter().map(read).collect()
+}
+
+/// A device's name on the network is thrown away with each run.
+async fn start_net(listen: Vec<String>) -> Result<(NetHandle, mpsc::Receiver<Input>), NetError> {
+    let mut key = [0; 32];
+    OsRng.fill_bytes(&mut key);
+    Net::start(NetConfig { key, listen: listen.into_iter().map(Addr).collect() }).await
+}
+
+/// The last step: the home runs, now it may be asked.
+fn serve(
+    facts: Facts,
+    driver: Driver<Device>,
+    net: NetHandle,
+    reader: SqliteReader,
+    newest: watch::Receiver<u64>,
+) -> Result<UpHandle, UpError> {
     let (close, closing) = watch::channel(false);
-    let socket = facts.home.join(crate::home::names::SOCKET);
+    let socket = facts.home.join(names::SOCKET);
     let bound = socket::listen(&facts.home);
     let (listener, user) = bound.map_err(|source| UpError::Api { socket: socket.clone(), source })?;
     let ready = UpReady { listen: net.listeners().into_iter().map(|addr| addr.0).collect(), socket };
-    let parts = handle::Parts {
+    let handle = Handle::new(handle::Parts {
         driver: driver.clone(),
         reader,
         newest,
         closing: closing.clone(),
         net: net.clone(),
         facts,
-    };
-    let handle = Handle::new(parts);
+    });
     let api = tokio::spawn(api::serve(handle.clone(), listener, user, closing));
     Ok(UpHandle { ready, handle, driver, net, api, close })
 }

@@ -131,12 +131,11 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
         };
         loop {
             runtime.block_on(self.wait());
-            if self.gather() {
-                if let Err(fault) = self.transaction()
-                    && let Err(reason) = self.recover(fault)
-                {
-                    return self.end(reason);
-                }
+            if self.gather()
+                && let Err(fault) = self.transaction()
+                && let Err(reason) = self.recover(fault)
+            {
+                return self.end(reason);
             }
             let now = self.clock.now();
             for look in std::mem::take(&mut self.looks) {

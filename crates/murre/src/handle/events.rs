@@ -93,6 +93,7 @@ impl Events {
     }
 }
 
+// spec
 fn page(view: &dyn murre_core::View, cursor: u64) -> Result<VecDeque<EventPage>, CallError> {
     let mut out = VecDeque::new();
     let mut last = cursor;

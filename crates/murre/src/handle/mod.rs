@@ -106,6 +106,7 @@ impl Handle {
     ///
     /// # Errors
     /// [`CallError`].
+    // spec: A-5
     pub async fn command(&self, command: Command) -> Result<Answer, CallError> {
         Ok(self.0.driver.ask(command).await??)
     }
@@ -382,7 +383,7 @@ impl Handle {
     ///
     /// # Errors
     /// [`CallError::CursorAhead`] and what reading says.
-    // spec
+    // spec: A-9
     pub async fn events(&self, since: Option<u64>) -> Result<Events, CallError> {
         let newest = self.read(|view| Ok(query::last_cursor(view)?)).await?;
         let from = since.unwrap_or(newest);

@@ -113,6 +113,7 @@ pub fn exists(path: &Path) -> bool {
 ///
 /// # Errors
 /// [`HomeError`]; [`HomeError::KeyMissing`] for a store without a key.
+// spec: H-11
 pub fn node_files(dir: &Path) -> Result<(Lock, Zeroizing<[u8; 32]>, PathBuf), HomeError> {
     files::private_dirs(dir)?;
     let lock = Lock::take(dir)?;

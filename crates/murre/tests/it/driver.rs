@@ -124,7 +124,7 @@ async fn inputs_arrive_in_order_and_timers_fire() {
 
 #[tokio::test]
 async fn whatever_fails_nothing_of_it_leaves_and_the_machine_comes_back() {
-    for fault in [Fault::Begin, Fault::Apply, Fault::Commit] {
+    for fault in [Fault::Read, Fault::Begin, Fault::Apply, Fault::Commit] {
         let mut rig = Rig::start().await;
         rig.driver.ask(Ask::Keep(1)).await.unwrap();
         rig.sent.try_recv().unwrap();

@@ -83,7 +83,7 @@ impl Machine for Toy {
     fn handle_commands(
         &mut self,
         now: Now,
-        _view: &dyn View,
+        view: &dyn View,
         commands: Vec<(CommandId, Ask)>,
     ) -> Result<(), TurnError> {
         let (mut batch, mut rest) = (Batch::default(), Vec::new());
@@ -91,6 +91,8 @@ impl Machine for Toy {
         for (id, command) in commands {
             match command {
                 Ask::Keep(n) => {
+                    // A machine reads before it writes, and a read may fail.
+                    view.get(ROWS, &n.to_be_bytes())?;
                     self.kept.push(n);
                     batch.ops.push(put(n));
                     rest.push(Output::Transmit(frame(n)));
