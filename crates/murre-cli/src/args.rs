@@ -107,6 +107,8 @@ pub struct Node {
     pub public: Vec<String>,
     #[arg(long, hide = true, help = help::WHILE_STDIN)]
     pub while_stdin: bool,
+    #[arg(long, hide = true, help = help::TELL_NODES)]
+    pub tell_nodes: bool,
 }
 
 /// Exactly one of them: no public network exists yet that could be meant by neither.

@@ -25,7 +25,8 @@ impl NodeProc {
 }
 
 /// Starts `count` nodes under `dir`, each with a store `node-N` and a log `node-N.log`; all begin with the first.
-/// Done when each of them listens.
+/// Done when each of them listens and knows all the others: before that, two of them could disagree about who has
+/// to hold a box.
 ///
 /// # Errors
 /// One of them does not come up until the deadline. Those that did are stopped.
@@ -41,22 +42,17 @@ pub fn start(pen: &Pen, dir: &Path, count: usize, deadline: Instant) -> Result<V
     for other in others {
         crew.push(ready(other, deadline)?);
     }
+    for node in &crew {
+        while node.proc.line(deadline)?["known"] != count {}
+    }
     Ok(crew)
 }
 
 fn spawn(pen: &Pen, dir: &Path, n: usize, first: Option<&str>) -> Result<(Proc, PathBuf), ProcError> {
     let store = dir.join(format!("node-{n}"));
     let path = store.to_string_lossy().into_owned();
-    let mut args = vec![
-        "--json",
-        "node",
-        "--devnet",
-        "--while-stdin",
-        "--listen",
-        "/ip4/127.0.0.1/tcp/0",
-        "--store",
-        &path,
-    ];
+    let mut args = vec!["--json", "node", "--devnet", "--while-stdin", "--tell-nodes", "--store", &path];
+    args.extend(["--listen", "/ip4/127.0.0.1/tcp/0"]);
     args.extend(first.into_iter().flat_map(|first| ["--bootstrap", first]));
     Ok((pen.spawn(&args, &dir.join(format!("node-{n}.log")))?, store))
 }

@@ -28,6 +28,13 @@ pub struct NodeReady<'a> {
     pub listen: &'a [String],
 }
 
+/// `node --tell-nodes`
+#[derive(Serialize)]
+pub struct NodesKnown {
+    pub event: &'static str,
+    pub known: u64,
+}
+
 /// `devnet`
 #[derive(Serialize)]
 pub struct DevnetReady<'a> {

@@ -111,6 +111,10 @@ pub fn node_ready(style: Style, listen: &[String]) -> String {
     out
 }
 
+pub fn nodes_known(known: u64) -> String {
+    format!("{known} nodes are known")
+}
+
 pub fn devnet_ready(style: Style, nodes: usize, bootstrap: &str) -> String {
     format!(
         "{} {nodes} nodes on this machine; Ctrl-C stops them.\n  murre up --bootstrap {bootstrap}",

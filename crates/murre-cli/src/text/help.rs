@@ -52,6 +52,8 @@ pub const NODE_DEVNET: &str = "Serve the development network: no ageing, cheap p
 pub const NODE_PUBLIC: &str =
     "Also tell others this address, when it is reached under another one than it listens on";
 
+/// `node --tell-nodes`
+pub const TELL_NODES: &str = "Say whenever the number of known nodes has changed";
 /// `devnet`
 pub const DEVNET: &str = "Run a small network of nodes on this machine until Ctrl-C";
 /// `devnet --nodes`

@@ -5,8 +5,13 @@ use crate::args::Node;
 use crate::failure::{Done, Failure};
 use crate::{json, text};
 use murre::node::{self, NetworkChoice, NodeConfig, NodeHandle};
+use std::time::Duration;
+
+/// How often the directory is looked at when changes are to be told.
+const LOOK: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(session: &Session, args: Node) -> Done {
+    let tell_nodes = args.tell_nodes;
     let stop = asked_to_stop(args.while_stdin);
     tokio::pin!(stop);
     let handle = tokio::select! {
@@ -22,12 +27,33 @@ pub(super) async fn run(session: &Session, args: Node) -> Done {
     }
     let stopped = tokio::select! {
         reason = handle.stopped() => Some(reason.to_string()),
+        failure = tell(session, &handle), if tell_nodes => Some(failure.message),
         () = &mut stop => None,
     };
     handle.shutdown().await;
     match stopped {
         Some(reason) => Err(Failure::environment(reason, text::HINT_NODE_STOPPED)),
         None => Ok(()),
+    }
+}
+
+/// Tells how many nodes are known, whenever that has changed. Ends only with the node.
+async fn tell(session: &Session, handle: &NodeHandle) -> Failure {
+    let mut look = tokio::time::interval(LOOK);
+    let mut told = 0;
+    loop {
+        look.tick().await;
+        let known = match handle.status().await {
+            Ok(status) => status.nodes,
+            Err(error) => return Failure::of(&error, text::HINT_NODE_STOPPED),
+        };
+        if known != told {
+            told = known;
+            let line = json::NodesKnown { event: "nodes", known };
+            if let Err(failure) = session.out.show(&line, |_| text::nodes_known(known)) {
+                return failure;
+            }
+        }
     }
 }
 
