@@ -218,6 +218,12 @@ impl Cast {
             (Ask::Send(n), Err(CommandError::Environment)) if self.model.sent[n].answer.is_none() => {}
             (Ask::Send(n), Err(_)) => self.model.sent[n].refused = true,
             (Ask::Read, _) => sim.watch.seen.read_done(self.people[who].host, sim.now),
+            (Ask::Add(n), Ok(_)) if self.dice.chance(600) => {
+                // People write at once, before the door was even read.
+                let (to, from) = self.pairs[n >> 1].ends(n & 1);
+                let texts = self.dice.range(1, 3) as usize;
+                self.send(sim, from, to, texts, 0);
+            }
             (Ask::Accept(n), Ok(_)) => {
                 let pair = &self.pairs[n >> 1];
                 let (_, guest) = pair.ends(n & 1);

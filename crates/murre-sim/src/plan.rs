@@ -140,6 +140,10 @@ pub struct Plan {
     pub leaks: usize,
     /// Boxes a mailbox may hold.
     pub quota: u32,
+    /// At the end devices do not reach each other directly.
+    pub apart: bool,
+    /// At the end repair is waited for and judged.
+    pub repair: bool,
 }
 
 impl Plan {
@@ -147,30 +151,37 @@ impl Plan {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed, "plan");
-        let nodes = match dice.range(0, 9) {
-            0..=2 => 3,
-            3..=4 => dice.range(4, 5),
-            5..=6 => dice.range(6, 7),
-            7 => 8,
-            8 => dice.range(9, 11),
+        let nodes = match dice.range(0, 19) {
+            0..=7 => 3,
+            8..=12 => dice.range(4, 5),
+            13..=15 => dice.range(6, 7),
+            16..=17 => 8,
+            18 => dice.range(9, 11),
             _ => 12,
         } as usize;
-        let people = if dice.chance(150) { 3 } else { 2 };
+        let people = if dice.chance(120) { 3 } else { 2 };
         let mut pairs = vec![(0, 1)];
         if people == 3 {
             pairs.push((2, 0));
         }
         let leaks = if seed % 16 == 5 { 4 } else { 0 };
+        let mut gaps = plan_gaps(&mut dice);
+        if leaks > 0 {
+            // A full door opens again with the next epoch.
+            gaps[0].ms = 8 * DAY;
+        }
         Self {
             seed,
             begin: 1_760_000_000_000 + dice.range(0, 400 * DAY),
             nodes: plan_nodes(&mut dice, nodes),
             people: (0..people).map(|_| plan_person(&mut dice)).collect(),
             pairs: pairs.into_iter().map(|(a, b)| plan_pair(&mut dice, a, b, leaks > 0)).collect(),
-            gaps: plan_gaps(&mut dice),
-            episode: dice.range(3, 8) * MINUTE,
+            gaps,
+            episode: dice.range(120, 300) * SECOND,
             stranger: (seed % 8 == 3).then_some(seed % 16 == 3),
             leaks,
+            apart: dice.chance(600),
+            repair: seed % 16 == 6,
             quota: if seed % 16 == 3 { 256 } else { 4_096 },
         }
     }
@@ -214,6 +225,12 @@ impl Plan {
         self.plan_nodes_trouble(&mut dice, cast, now, number);
     }
 
+    /// Where repair is judged, an honest node misses the whole first episode and must get everything from others.
+    fn misses_all(&self) -> Option<usize> {
+        let lasts = |n: &NodePlan| n.lie.is_none() && n.dies_in.is_none();
+        self.nodes.iter().rposition(lasts).filter(|n| self.repair && *n > 0)
+    }
+
     fn plan_talk(&self, dice: &mut Dice, cast: &mut Cast, now: u64) {
         for (a, b, ..) in &self.pairs {
             for (from, to) in [(*a, *b), (*b, *a)] {
@@ -253,6 +270,11 @@ impl Plan {
                 cast.acts.add(now + dice.range(0, self.episode), Act::World(Deed::Die(host)));
             }
         }
+        if let Some(n) = self.misses_all().filter(|_| number == 0) {
+            let host = Self::node_host(n);
+            cast.acts.add(now, Act::World(Deed::Leave(host, Leave::Stop)));
+            cast.acts.add(now + self.episode - SECOND, Act::World(Deed::Back(host)));
+        }
         cast.acts.add(now + dice.range(self.episode / 2, self.episode), Act::World(Deed::Heal));
     }
 }
@@ -283,13 +305,13 @@ fn skew(dice: &mut Dice, most: u64) -> i64 {
 }
 
 fn plan_person(dice: &mut Dice) -> PersonPlan {
-    PersonPlan { skew: skew(dice, HOUR), listens: dice.chance(350) }
+    PersonPlan { skew: skew(dice, HOUR), listens: dice.chance(450) }
 }
 
 fn plan_pair(dice: &mut Dice, a: usize, b: usize, leaks: bool) -> (usize, usize, bool, u64, u64) {
     let both = dice.chance(250) && !leaks;
     let carried = if leaks { 60 * SECOND } else { dice.range(SECOND, 30 * SECOND) };
-    (a, b, both, carried, dice.range(SECOND, 40 * SECOND))
+    (a, b, both, carried, dice.range(SECOND, 30 * SECOND))
 }
 
 fn plan_gaps(dice: &mut Dice) -> Vec<Gap> {

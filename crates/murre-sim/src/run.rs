@@ -7,7 +7,7 @@ use crate::liar::Liar;
 use crate::model::Model;
 use crate::net::{Net, Weather};
 use crate::node::NodeProgram;
-use crate::oracle::{Failure, Watch, history, keepers};
+use crate::oracle::{Failure, Watch, history, keepers, secrecy};
 use crate::person::PersonProgram;
 use crate::plan::{Gap, Leave, Plan, back};
 use crate::sabotage::{self, Planted};
@@ -261,12 +261,12 @@ impl World {
                 self.sim.stop(*host);
             }
             self.drain();
-            let nap = (until - self.sim.now).min(22 * HOUR);
+            let nap = (until - self.sim.now).min(45 * HOUR);
             self.sim.jump(nap);
             for host in &nodes {
                 back(&mut self.sim, *host);
             }
-            let awake = (until.saturating_sub(self.sim.now)).min(3 * MINUTE);
+            let awake = (until.saturating_sub(self.sim.now)).min(75 * SECOND);
             self.advance(awake);
         }
         for host in people {
@@ -285,6 +285,22 @@ impl World {
 
     fn node_hosts(&self) -> Vec<usize> {
         (0..self.nodes.len()).collect()
+    }
+
+    /// Devices lose sight of each other for good, just as people write: what went over a live link alone must find
+    /// another way.
+    fn keep_apart(&mut self) {
+        self.advance(20 * SECOND);
+        let pairs: Vec<(usize, usize)> = self.cast.pairs.iter().map(|p| (p.a, p.b)).collect();
+        for (from, to) in pairs.iter().flat_map(|(a, b)| [(*a, *b), (*b, *a)]) {
+            self.cast.acts.add(self.sim.now, Act::Send { from, to, texts: 1, size: 0 });
+        }
+        let hosts = self.people_hosts();
+        for (n, a) in hosts.iter().enumerate() {
+            for b in &hosts[n + 1..] {
+                self.sim.net.set_cut(self.sim.now, *a, *b, true);
+            }
+        }
     }
 
     /// People who were away too long to write enough do it now.
@@ -308,6 +324,9 @@ impl World {
             self.sim.hosts[host].crash = None;
             back(&mut self.sim, host);
         }
+        if plan.apart {
+            self.keep_apart();
+        }
         for who in 0..self.cast.people.len() {
             self.cast.acts.add(self.sim.now + 5 * SECOND, Act::Read { who });
         }
@@ -325,9 +344,14 @@ impl World {
         }
         self.advance(20 * SECOND);
         self.sim.totals.re_boxed = self.sim.watch.wire.re_boxed;
+        if plan.repair && !self.sim.watch.is_over() {
+            self.advance(75 * MINUTE);
+            keepers::repaired(&mut self.sim, &self.nodes, &self.file);
+        }
         if !self.sim.watch.is_over() {
             history::judge(&mut self.sim, &self.cast);
             keepers::check(&mut self.sim, &self.nodes);
+            secrecy::check(&mut self.sim, &self.cast);
         }
         self.sim.totals.floods = if plan.stranger.is_some() { 60 } else { 0 };
         if !self.sim.watch.is_over() && self.sim.totals.messages < MIN_MESSAGES {

@@ -34,19 +34,27 @@ pub const SHELL: &[(&str, ShellFault)] = &[
     ("leak-text", ShellFault::LeakText),
 ];
 
-/// Faults planted in the machines that a run must catch.
+/// Faults planted in the machines that a run must catch. Faults that only a hostile member of a conversation, or
+/// only a latency, would show are not here: the crates that plant them have tests that catch them.
 pub const MACHINE: &[&str] = &[
+    "accept-any-signature",
     "accept-forged-receipt",
     "count-forged-receipt",
     "double-append",
     "drop-outbox-row",
     "drop-pending",
     "evict-on-full",
+    "forget-client-id",
+    "forget-waiting",
+    "live-only",
     "no-flush",
+    "no-repair",
     "receipt-without-store",
     "reuse-generation",
+    "reuse-index",
     "skip-cert-check",
     "solid-too-early",
+    "stored-at-one",
 ];
 
 /// The shell fault of this name.

@@ -231,6 +231,7 @@ impl Sim {
         let listens = host.program.listens();
         self.net.plugged(id, key, listens);
         let addrs = if listens { vec![self.net.addr(id)] } else { Vec::new() };
+        self.watch.wire.started(id);
         self.trace.note(at, id, "start", key.as_bytes());
         self.say(id, "started");
         self.input(id, Input::Listening { own: key, addrs });

@@ -18,7 +18,7 @@ use serde_bytes::ByteBuf;
 use std::collections::VecDeque;
 
 /// Boxes the stranger tries to put under one tag: more than a quarter of a small network's mailbox.
-pub const BOXES: u64 = 80;
+pub const BOXES: u64 = 400;
 /// Frames between two pauses.
 const BURST: usize = 12;
 
@@ -49,6 +49,7 @@ impl Program for StrangerProgram {
             pays: self.pays,
             dice: Dice::new(self.seed, "stranger"),
             tag: TagKey::generate(&mut rng),
+            victim: ReaderKeys::generate(MailboxKind::Account, &mut rng),
             rng,
             keys,
             links: Vec::new(),
@@ -71,6 +72,7 @@ struct Stranger {
     dice: Dice,
     rng: Rng,
     keys: ReaderKeys,
+    victim: ReaderKeys,
     tag: TagKey,
     links: Vec<LinkId>,
     grant: Option<(u64, WriteGrant)>,
@@ -146,8 +148,20 @@ impl Stranger {
                 }
                 bytes
             }
-            6 => self.put(now, false),
+            6 => self.trespass(now),
             _ => self.put(now, self.pays),
+        }
+    }
+
+    /// A put of a box into a mailbox that somebody else certifies for.
+    fn trespass(&mut self, now: Now) -> Vec<u8> {
+        let address = self.victim.address();
+        let epoch = address.epoch_at(now.wall, &self.params);
+        let grant = self.keys.grant(&mut self.rng, &self.tag.public(), epoch, 1);
+        let Ok(grant) = grant.map(|g| WriteGrant { to: address, ..g }) else { return Vec::new() };
+        match Writer::new(&grant, Some(&self.tag)) {
+            Ok(writer) => self.sealed(&writer, epoch, 0, now, true),
+            Err(_) => Vec::new(),
         }
     }
 
@@ -160,11 +174,14 @@ impl Stranger {
             self.grant = grant.ok().map(|grant| (epoch, grant));
         }
         let writer = self.grant.as_ref().and_then(|(_, g)| Writer::new(g, Some(&self.tag)).ok());
+        self.boxes += u64::from(paid);
         let index = self.boxes.min(BOXES);
-        self.boxes += 1;
-        let expiry = now.wall.hour() + 24;
-        let sealed = writer.and_then(|w| w.seal_box(epoch, index, expiry, b"flood").ok());
-        let (Some(sealed), Ok(place)) = (sealed, address.at(epoch)) else { return Vec::new() };
+        writer.map_or_else(Vec::new, |w| self.sealed(&w, epoch, index, now, paid))
+    }
+
+    fn sealed(&mut self, writer: &Writer, epoch: u64, index: u64, now: Now, paid: bool) -> Vec<u8> {
+        let sealed = writer.seal_box(epoch, index, now.wall.hour() + 24, b"flood");
+        let (Ok(sealed), Ok(place)) = (sealed, writer.address().at(epoch)) else { return Vec::new() };
         let puzzle = space_puzzle(&place.locator(), epoch, 0, self.params.space);
         let proof = puzzle.solve(0, 1 << 12).filter(|_| paid).map(|s| SpaceProof { block: 0, solution: s });
         let id = self.dice.range(0, u64::from(u32::MAX));

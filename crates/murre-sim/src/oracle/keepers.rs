@@ -4,7 +4,7 @@ use crate::shell::Sim;
 use murre_core::id::PeerKey;
 use murre_core::{Direction, Range, View};
 use murre_custodian::rows::{BOXES, IDS};
-use murre_mailbox::SealedBox;
+use murre_mailbox::{Directory, NetworkFile, SealedBox};
 use std::collections::BTreeMap;
 
 /// Looks into every custodian.
@@ -23,6 +23,41 @@ pub fn check(sim: &mut Sim, nodes: &[(usize, PeerKey, bool)]) {
 }
 
 type Found = Option<(&'static str, String)>;
+
+/// After a whole round of repair every honest custodian of a box's placement holds it, unless it is gone for all.
+pub fn repaired(sim: &mut Sim, nodes: &[(usize, PeerKey, bool)], file: &NetworkFile) {
+    let planted = sim.watch.planted.clone();
+    if let Some(what) = planted.soundly(|| unrepaired(sim, nodes, file)) {
+        sim.watch.fail("repair", what);
+    }
+}
+
+fn unrepaired(sim: &Sim, nodes: &[(usize, PeerKey, bool)], file: &NetworkFile) -> Option<String> {
+    let honest =
+        |key: &PeerKey| nodes.iter().find(|(h, k, honest)| k == key && *honest && sim.hosts[*h].is_up());
+    for (host, _, _) in nodes.iter().filter(|(h, _, honest)| *honest && sim.hosts[*h].is_up()) {
+        let holder = &sim.hosts[*host];
+        let wall = holder.clocks(sim.now).wall;
+        let directory = Directory::open(&holder.store, file.clone()).ok()?;
+        let k = directory.quorum(wall).k;
+        for (_, bytes) in holder.store.scan(BOXES, &Range::all(), Direction::Forward, usize::MAX).ok()? {
+            let b = SealedBox::parse(&bytes).ok()?.verify(&file.params).ok()?;
+            // What expires soon may be gone at one and not yet at the other.
+            if b.expiry_hour() <= wall.hour() + 3 {
+                continue;
+            }
+            let ring = directory.placement(&b.locator(), b.epoch(), wall);
+            for (other, _, _) in ring.iter().take(k).filter_map(honest) {
+                let held = sim.hosts[*other].store.get(IDS, b.id().as_bytes()).ok()?;
+                if held.is_none() {
+                    let (a, b) = (&holder.name, &sim.hosts[*other].name);
+                    return Some(format!("{a} holds a box that {b} lacks although it should"));
+                }
+            }
+        }
+    }
+    None
+}
 
 /// What an honest custodian signed for is there until its hour has come.
 fn words_kept(sim: &Sim, nodes: &[(usize, PeerKey, bool)]) -> Found {

@@ -6,6 +6,7 @@
 //! | [`wire`] | no box id carries two contents, no entry has two boxes in one place, receipts are true | every frame, every batch |
 //! | [`claims`] | "stored", "delivered" and "read" never say more than is so | every event |
 //! | [`history`] | nothing lost, nothing doubled, one order, all agree with the model | in quiet moments and at the end |
+//! | [`secrecy`] | what was opened once does not open again from the disk | at the end |
 //! | [`keepers`] | honest custodians hold what they signed for, and only what may be held | at the end |
 //!
 //! The first broken promise ends the run.
@@ -14,6 +15,7 @@ pub mod claims;
 pub mod history;
 pub mod keepers;
 pub mod leak;
+pub mod secrecy;
 pub mod wire;
 
 use crate::machine::Ev;

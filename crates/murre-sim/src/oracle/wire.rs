@@ -39,6 +39,8 @@ pub struct Wire {
     keys: BTreeMap<(HostId, Vec<u8>), BoxId>,
     receipts: BTreeMap<BoxId, BTreeMap<PeerKey, Word>>,
     checked: BTreeSet<[u8; 32]>,
+    starts: BTreeMap<HostId, u64>,
+    requests: BTreeMap<(HostId, u64), u64>,
     /// Entries that got another box later.
     pub re_boxed: u64,
 }
@@ -55,6 +57,8 @@ impl Wire {
             keys: BTreeMap::new(),
             receipts: BTreeMap::new(),
             checked: BTreeSet::new(),
+            starts: BTreeMap::new(),
+            requests: BTreeMap::new(),
             re_boxed: 0,
         }
     }
@@ -68,6 +72,21 @@ impl Wire {
     /// This host is a node under this key.
     pub fn node(&mut self, host: HostId, key: PeerKey) {
         self.nodes.insert(host, key);
+    }
+
+    /// A process of this host starts: its randomness must be new.
+    pub fn started(&mut self, host: HostId) {
+        *self.starts.entry(host).or_default() += 1;
+    }
+
+    /// Requests are numbered at random; two lives of one process never draw the same numbers.
+    fn fresh(&mut self, host: HostId, id: u64) -> Result<(), (&'static str, String)> {
+        let life = self.starts.get(&host).copied().unwrap_or_default();
+        let before = self.requests.insert((host, id), life);
+        if before.is_some_and(|before| before != life) {
+            return Err(("fresh randomness", format!("host {host} draws in two lives the same numbers")));
+        }
+        Ok(())
     }
 
     /// Nodes that signed for a box, with true signatures.
@@ -148,6 +167,12 @@ impl Wire {
         // Decoding every frame costs more than everything else: only those that speak of puts and repair matter.
         let head = bytes.get(..48.min(bytes.len())).unwrap_or_default();
         let speaks_of = |key: &[u8; 3]| head.windows(3).any(|w| w == key);
+        if honest && speaks_of(b"bhi") {
+            return match Frame::decode(bytes) {
+                Ok(Frame::Request { id, .. }) => self.fresh(host, id),
+                _ => Ok(()),
+            };
+        }
         if !speaks_of(b"bpu") && !speaks_of(b"bri") && !speaks_of(b"bre") {
             return Ok(());
         }

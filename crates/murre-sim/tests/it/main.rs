@@ -1,0 +1,74 @@
+//! The simulator against itself: one seed is one run, planted faults are seen, kept seeds stay green.
+
+use murre_sim::campaign::{faults, run_one};
+use murre_sim::plan::Plan;
+use murre_sim::run::{MIN_MESSAGES, Options};
+use murre_sim::sabotage;
+use murre_sim::scenario;
+use std::process::Command;
+
+fn hash_in_a_process(seed: u64) -> String {
+    let out = Command::new(env!("CARGO_BIN_EXE_murre-sim"))
+        .args(["hash", "--seed", &seed.to_string()])
+        .output()
+        .expect("the binary runs");
+    assert!(out.status.success());
+    String::from_utf8(out.stdout).expect("text")
+}
+
+#[test]
+fn one_seed_is_one_run_in_any_process() {
+    let first = hash_in_a_process(7);
+    assert_eq!(first.trim().len(), 64);
+    assert_eq!(first, hash_in_a_process(7));
+    assert_ne!(first, hash_in_a_process(8));
+}
+
+#[test]
+fn a_handful_of_seeds_is_green_and_full_of_trouble() {
+    let mut totals = murre_sim::totals::Totals::default();
+    for seed in 0..4 {
+        let report = run_one(seed, &Options::default());
+        assert_eq!(report.failure, None, "seed {seed}");
+        assert!(report.totals.messages >= MIN_MESSAGES);
+        totals.add(&report.totals);
+    }
+    assert!(totals.crashes() > 0 && totals.partitions > 0 && totals.link_losses > 0, "{totals:?}");
+}
+
+#[test]
+fn kept_scenarios_end_as_their_files_say() {
+    let scenarios = scenario::all().expect("readable");
+    assert!(!scenarios.is_empty());
+    for (name, kept) in scenarios {
+        let report = run_one(kept.seed, &Options { sabotage: kept.sabotage.clone(), verbose: false });
+        match kept.sabotage {
+            None => assert_eq!(report.failure, None, "{name}"),
+            Some(_) => assert_eq!(report.failure.map(|f| f.oracle), Some(kept.oracle.as_str()), "{name}"),
+        }
+    }
+}
+
+#[test]
+fn every_shell_fault_has_a_name_of_its_own() {
+    let mut names = faults();
+    assert!(names.len() >= sabotage::SHELL.len());
+    names.sort_unstable();
+    names.dedup();
+    assert!(names.len() >= sabotage::SHELL.len());
+    assert!(sabotage::shell("no-such-fault").is_none());
+}
+
+#[test]
+fn the_generator_makes_networks_of_all_sizes_and_every_kind_of_liar() {
+    let plans: Vec<Plan> = (0..500).map(Plan::new).collect();
+    for nodes in [3, 5, 8, 12] {
+        assert!(plans.iter().any(|p| p.nodes.len() == nodes), "{nodes}");
+    }
+    for lie in murre_sim::liar::LIES {
+        assert!(plans.iter().any(|p| p.nodes.iter().any(|n| n.lie == Some(lie))), "{lie:?}");
+    }
+    assert!(plans.iter().all(|p| p.nodes[0].lie.is_none() && p.nodes[0].dies_in.is_none()));
+    assert!(plans.iter().any(|p| p.pairs.iter().any(|pair| pair.2)), "both ask");
+    assert!(plans.iter().any(|p| p.people.len() == 3));
+}
