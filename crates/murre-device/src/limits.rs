@@ -37,6 +37,18 @@ pub const MAX_HOPS: usize = 1 << 20;
 /// Logs of one chat: one, two if both asked at once, more only if a side lost its store and asked again.
 pub const MAX_LOGS: usize = 4;
 /// Packets of one contact that no known log opens, kept for a log that is still to be joined.
-pub const MAX_STASH: u32 = 256;
+pub const MAX_STASH: u32 = 64;
+/// Largest packet kept so.
+pub const MAX_STASHED: usize = 128 << 10;
+/// Authors named in one receipt.
+pub const MAX_RECEIPT: usize = 64;
+/// Entries sent again to one contact within [`WANT_MS`], and their bytes together.
+pub const WANT_LINKS: usize = 128;
+/// See [`WANT_LINKS`].
+pub const WANT_BYTES: usize = 4 << 20;
+/// See [`WANT_LINKS`].
+pub const WANT_MS: u64 = 60_000;
+/// Parcels of one contact that wait at once; the oldest gives way.
+pub const MAX_PARCELS_EACH: usize = 32;
 /// Texts a history page may hold.
 pub const MAX_PAGE: usize = 1_000;

@@ -98,7 +98,7 @@ pub struct Presence {
     known: BTreeMap<u32, Known>,
     own: Option<Where>,
     announced: BTreeMap<u32, Mono>,
-    dialing: BTreeMap<u32, [u8; 16]>,
+    dialing: BTreeMap<u32, (PeerKey, [u8; 16])>,
     queue: VecDeque<(u32, Vec<u8>)>,
 }
 
@@ -128,7 +128,15 @@ impl Presence {
         self.known.remove(&contact);
         self.dialing.remove(&contact);
         self.announced.remove(&contact);
-        if let Some(link) = self.live.remove(&contact) {
+        self.live.remove(&contact);
+        let of = |l: &Link| match &l.stage {
+            Stage::Stranger => false,
+            Stage::Dialed { contact: c, .. }
+            | Stage::Answered { contact: c, .. }
+            | Stage::Proven { contact: c } => *c == contact,
+        };
+        let links: Vec<LinkId> = self.links.iter().filter(|(_, l)| of(l)).map(|(id, _)| *id).collect();
+        for link in links {
             self.close(cx, link);
         }
     }
@@ -162,6 +170,9 @@ impl Presence {
             return;
         }
         let peer = PeerRef { key: place.k, addrs: place.a };
+        if self.dialing.get(&contact).is_some_and(|(key, _)| *key != peer.key) {
+            self.dialing.remove(&contact);
+        }
         self.known.insert(contact, Known { peer, until: cx.now.mono.plus(PRESENCE_MS) });
         self.dial(cx, contact);
     }
@@ -184,7 +195,7 @@ impl Presence {
                 link.stage = Stage::Dialed { contact, key, nonce };
             }
         }
-        self.dialing.insert(contact, nonce);
+        self.dialing.insert(contact, (peer, nonce));
         cx.up(PresenceUp::Transmit(Transmit { to, class: Class::Control, bytes: frame }));
     }
 
@@ -195,15 +206,13 @@ impl Presence {
             return self.close(cx, up.id);
         }
         let mut stage = Stage::Stranger;
-        let dialed = self.known.iter().find(|(_, k)| up.dialed && k.peer.key == up.peer).map(|(c, _)| *c);
-        if let Some(contact) = dialed {
-            let key = self.keys.get(&contact).and_then(|k| k.first()).copied();
-            if let (Some(key), Some(nonce)) = (key, self.dialing.remove(&contact)) {
-                stage = Stage::Dialed { contact, key, nonce };
-            }
-        } else if up.dialed {
-            // Dialled by a sibling, to a node: not ours.
-            return;
+        if up.dialed {
+            // Only what presence dialled is its own; links to nodes are a sibling's.
+            let who = self.dialing.iter().find(|(_, (key, _))| *key == up.peer).map(|(c, (_, n))| (*c, *n));
+            let Some((contact, nonce)) = who else { return };
+            self.dialing.remove(&contact);
+            let Some(key) = self.keys.get(&contact).and_then(|k| k.first()).copied() else { return };
+            stage = Stage::Dialed { contact, key, nonce };
         }
         self.links.insert(up.id, Link { dialer, acceptor, since: cx.now.mono, stage });
     }
@@ -216,11 +225,8 @@ impl Presence {
 
     /// Nobody answers there.
     pub fn unreachable(&mut self, peer: PeerKey) {
-        let gone: Vec<u32> = self.known.iter().filter(|(_, k)| k.peer.key == peer).map(|(c, _)| *c).collect();
-        for contact in gone {
-            self.known.remove(&contact);
-            self.dialing.remove(&contact);
-        }
+        self.known.retain(|_, known| known.peer.key != peer);
+        self.dialing.retain(|_, (key, _)| *key != peer);
     }
 
     /// A frame between devices.

@@ -13,7 +13,7 @@ use crate::rows;
 use crate::{Device, Event, Notice};
 use murre_core::{Bug, CommandId, Cx, Input, Now, Turn, TurnError};
 use murre_mailbox::ReaderKeys;
-use murre_mailbox::client::{ClientEvent, PutKey, PuzzleId, WatchError, WatchKey};
+use murre_mailbox::client::{ClientEvent, PutError, PutKey, PuzzleId, WatchError, WatchKey};
 
 /// The context of one child: its own queue, the turn, the generator. What must agree with custodians on days and
 /// hours gets network time; the client, which measures it, and everything else get the device's own.
@@ -191,7 +191,7 @@ impl Device {
                     self.contacts.put_refused(now.mono, key);
                 }
             }
-            ContactsUp::Put(key, bytes) => self.put(now, tx, key, &bytes),
+            ContactsUp::Put(key, bytes) => self.put(now, tx, key, &bytes)?,
             ContactsUp::Cancel(key) => self.client.cancel(cx!(self, now, tx, client), key),
             ContactsUp::GetObject(key, address) => {
                 self.client.get_object(cx!(self, now, tx, client), key, *address);
@@ -253,6 +253,7 @@ impl Device {
             ConvUp::Presence(contact, place) => {
                 self.presence.learned(cx!(self, now, tx, presence), contact, place);
             }
+            ConvUp::Halted(contact) => self.delivery.halt(cx!(self, now, tx, delivery), contact)?,
             ConvUp::Heard(contact) => self.delivery.heard(cx!(self, now, tx, delivery), contact)?,
             ConvUp::Careful(contact) => {
                 for watch in self.delivery.watches(tx, contact)? {
@@ -265,7 +266,7 @@ impl Device {
 
     fn on_delivery(&mut self, now: Now, tx: &mut Turn<'_>, up: DeliveryUp) -> Result<(), TurnError> {
         match up {
-            DeliveryUp::Put(key, bytes) => self.put(now, tx, key, &bytes),
+            DeliveryUp::Put(key, bytes) => self.put(now, tx, key, &bytes)?,
             DeliveryUp::Cancel(key) => self.client.cancel(cx!(self, now, tx, client), key),
             DeliveryUp::Watch(key, keys) => self.watch(now, tx, key, *keys)?,
             DeliveryUp::Unwatch(key) => self.client.unwatch(cx!(self, now, tx, client), key),
@@ -324,14 +325,16 @@ impl Device {
             // A custodian that cannot prove its conflict lies; the client goes on without it.
             ClientEvent::Conflict { proven: false, .. } => {}
             ClientEvent::Conflict { put, .. } => {
-                if let Some(chat) = self.delivery.conflict(cx!(self, now, tx, delivery), put)? {
-                    self.conversations.halt(cx!(self, now, tx, conversations), chat)?;
+                if let Some(contact) = self.delivery.conflict(cx!(self, now, tx, delivery), put)? {
+                    self.conversations.halt(cx!(self, now, tx, conversations), contact)?;
                 }
             }
             ClientEvent::PutProblem { put, why } if why.ended() && contacts::owns_put(put) => {
                 self.contacts.put_refused(now.mono, put);
             }
-            ClientEvent::PutProblem { put, why } if why.ended() => self.delivery.put_over(now.mono, put),
+            ClientEvent::PutProblem { put, why } if why.ended() => {
+                self.delivery.put_over(cx!(self, now, tx, delivery), put)
+            }
             ClientEvent::PutProblem { .. } | ClientEvent::OtherNetwork { .. } => {}
             ClientEvent::PutRoom { puts } => {
                 for put in puts {
@@ -394,6 +397,12 @@ impl Device {
         command: Option<CommandId>,
     ) -> Result<(), TurnError> {
         // spec: F-19
+        let known = Conversations::number(tx, crate::conversations::log_id(&request.o))?;
+        if known.is_some() && Conversations::has_keys(tx, &request.o)? {
+            // Posted again, or replayed by a holder of the link: everything was said the first time.
+            let cx = cx!(self, now, tx, contacts);
+            return self.contacts.joined(cx, contact, &request.n, known, command);
+        }
         let joining = Joining {
             op: &request.o,
             state: request.s,
@@ -442,14 +451,14 @@ impl Device {
     }
 
     /// Offers bytes to the client. What it has no room for comes back later.
-    fn put(&mut self, now: Now, tx: &mut Turn<'_>, key: PutKey, bytes: &[u8]) {
-        if self.client.put(cx!(self, now, tx, client), key, bytes).is_err() {
-            if contacts::owns_put(key) {
-                self.contacts.put_refused(now.mono, key);
-            } else {
-                self.delivery.put_over(now.mono, key);
-            }
+    fn put(&mut self, now: Now, tx: &mut Turn<'_>, key: PutKey, bytes: &[u8]) -> Result<(), TurnError> {
+        match self.client.put(cx!(self, now, tx, client), key, bytes) {
+            Ok(_) => {}
+            Err(_) if contacts::owns_put(key) => self.contacts.put_refused(now.mono, key),
+            Err(PutError::Invalid { .. }) => self.delivery.unusable(cx!(self, now, tx, delivery), key)?,
+            Err(_) => self.delivery.put_over(cx!(self, now, tx, delivery), key),
         }
+        Ok(())
     }
 
     fn watch(

@@ -194,14 +194,18 @@ pub struct RouteRow {
     pub account: AccountId,
     /// Into their account mailbox.
     pub grant: Option<WriteGrant>,
-    /// Next index under our tag there.
+    /// Next index under our tag there, and the epoch it counts in: each epoch begins at a random place.
     pub index: u64,
+    /// See `index`.
+    pub index_at: u64,
     /// Whether they have shown that they read what we wrote, or gave us the grant in answer to us.
     pub settled: bool,
     /// Drops of requests between us: secret and the moment we stop reading.
     pub drops: Vec<(Bytes<32>, Wall)>,
-    /// Next index under our tag in the drops.
+    /// Next index under our tag in a drop, and the drop and epoch it counts in.
     pub drop_index: u64,
+    /// See `drop_index`.
+    pub drop_at: Option<(Bytes<32>, u64)>,
     /// Their tag key.
     pub tag: Option<TagPublic>,
     /// Pair secret of the tag we certified for them in our account mailbox.
@@ -214,6 +218,8 @@ pub struct RouteRow {
     pub lent: Vec<(Bytes<32>, Bytes<32>)>,
     /// Whether we no longer read their tags.
     pub blocked: bool,
+    /// Whether this store was rolled back or copied: no box is sealed any more.
+    pub halted: bool,
 }
 
 /// Who an author is.
@@ -283,9 +289,22 @@ pub struct OutboxRow {
     pub boxed: Option<BoxedRow>,
 }
 
+/// Which of a contact's mailboxes a box is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mailbox {
+    /// Their account mailbox.
+    #[serde(rename = "a")]
+    Account,
+    /// The drop with this secret.
+    #[serde(rename = "d")]
+    Drop(Bytes<32>),
+}
+
 /// Where an entry's box stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BoxedRow {
+    /// In which mailbox it lies.
+    pub place: Mailbox,
     /// Its epoch.
     pub epoch: u64,
     /// First hour in which it is gone.
@@ -301,6 +320,8 @@ pub struct BoxedRow {
 /// A box that carries no new entry: a lone receipt, presence, a want, an entry sent again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ParcelRow {
+    /// For whom.
+    pub contact: u32,
     /// The final bytes.
     pub bytes: ByteBuf,
     /// First hour in which it is useless.

@@ -23,6 +23,7 @@ use crate::storage::{NodeStore, Writes};
 use crate::suite::{MAX_AAD, MAX_CIPHERTEXT, MAX_PLAINTEXT};
 use murre_core::id::{AccountId, DeviceId, LogId, StateId};
 use murre_core::{Bug, Rng, Turn, View, sabotage};
+use murre_crypto::Secret;
 use openmls::framing::errors::{MessageDecryptionError, SecretTreeError};
 use openmls::group::{MlsGroup, PastEpochDeletion};
 use openmls::prelude::tls_codec::Deserialize as _;
@@ -69,6 +70,9 @@ impl<'v> OpenMlsProvider for Provider<'v> {
         &self.crypto
     }
 }
+
+/// Exporter label of [`GroupEngine::signal_key`].
+const SIGNAL_EXPORT: &str = "murre v1 signal";
 
 /// A group in memory.
 struct Loaded {
@@ -236,6 +240,29 @@ impl GroupEngine {
         }
         let (_, group) = load(view, log, state)?.ok_or(StateError::UnknownState)?;
         members(&group)
+    }
+
+    /// The key for what members say beside their messages: signals that come late, out of order or not at all, and
+    /// must therefore not move the message ratchet (MLS exporter, RFC 9420, section 8.5).
+    ///
+    /// It is the same for the whole life of a state: what is sealed with it has the state's secrecy, not a
+    /// message's own.
+    ///
+    /// # Errors
+    /// [`StateError::UnknownState`] if there are no rows, or a failure of the rows.
+    // spec: G-18
+    pub fn signal_key(
+        &mut self,
+        tx: &mut Turn<'_>,
+        log: LogId,
+        state: StateId,
+    ) -> Result<Secret<32>, StateError> {
+        let loaded = self.take(tx, log, state)?.ok_or(StateError::UnknownState)?;
+        let crypto = SeededCrypto::unseeded();
+        let exported = loaded.group.export_secret(&crypto, SIGNAL_EXPORT, log.as_bytes(), 32);
+        self.keep(tx, loaded)?;
+        let key = exported.ok().and_then(|bytes| Secret::from_slice(&bytes));
+        key.ok_or_else(|| Bug::new("a group does not export").into())
     }
 
     /// Whether there are rows for this state.

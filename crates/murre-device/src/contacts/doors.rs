@@ -173,6 +173,7 @@ impl Contacts {
                 // spec: F-28
                 row.withdrawn = true;
                 rows::put(cx.tx, rows::INVITES, key.as_bytes(), &row);
+                self.doors.remove(&watch_of(key).0);
                 cx.up(ContactsUp::Unwatch(watch_of(key)));
                 for (put, _) in self.objects.iter().filter(|(_, (l, _))| *l == key) {
                     cx.up(ContactsUp::Cancel(PutKey(*put)));

@@ -275,12 +275,13 @@ impl Contacts {
         let parsed = parse_link(&link)?;
         // spec: F-13
         let same = placed.as_ref().is_some_and(|(e, s, _)| *e == object.e && !taken.contains(s));
-        if !same && placed.as_ref().is_none_or(|(e, _, _)| *e != object.e) {
+        if placed.as_ref().is_some_and(|(e, _, _)| *e != object.e) {
             taken.clear();
         }
-        let placed = match placed.filter(|_| same) {
+        let next = match placed.clone().filter(|_| same) {
             Some(placed) => Some(placed),
             None => {
+                cx.up(ContactsUp::Cancel(request_put(no)));
                 // spec: F-14
                 let free: Vec<u8> =
                     (0..object.slots.len().min(64) as u8).filter(|s| !taken.contains(s)).collect();
@@ -291,7 +292,7 @@ impl Contacts {
                 })
             }
         };
-        match &placed {
+        match &next {
             Some((_, _, bytes)) => cx.up(ContactsUp::Put(request_put(no), bytes.to_vec())),
             None => {
                 if let Some(contact) = get(cx.tx, no)? {
@@ -302,6 +303,8 @@ impl Contacts {
         }
         let posted = cx.now.wall;
         let stored = stored && same;
+        // A full door keeps the last placing on record: a slot once written in an epoch is never written again.
+        let placed = next.or(placed);
         let row = RequestRow::Out { link, sealed: Some(sealed), placed, taken, posted, stored };
         rows::put(cx.tx, rows::REQUESTS, &key, &row);
         Ok(())
@@ -355,7 +358,8 @@ impl Contacts {
     // spec: F-16
     pub(super) fn repost(&mut self, cx: &mut Ctx<'_, '_>) -> Result<(), TurnError> {
         for (no, contact) in super::all(cx.tx)? {
-            if contact.state != ContactState::Requested || cx.now.wall.since(contact.since) > REPOST_UNTIL_MS
+            if !matches!(contact.state, ContactState::Requested | ContactState::Accepted)
+                || cx.now.wall.since(contact.since) > REPOST_UNTIL_MS
             {
                 continue;
             }
@@ -364,6 +368,10 @@ impl Contacts {
             else {
                 continue;
             };
+            // Both asked: the other side still has to learn of the log begun here.
+            if contact.state == ContactState::Accepted && stored {
+                continue;
+            }
             if !stored || cx.now.wall.since(posted) >= REPOST_MS {
                 let link = parse_link(&link)?;
                 cx.up(ContactsUp::GetObject(GetKey(u64::from(no)), Box::new(door_keys(&link).address())));
@@ -500,6 +508,7 @@ impl Contacts {
         self.agreed(cx, no, name)?;
         if let Some(RequestRow::Out { stored: false, .. }) = &own {
             rows::put(cx.tx, rows::REQUESTS, &no.to_be_bytes(), &own);
+            self.sweep = cx.now.mono;
         }
         self.begun(cx, no, chat, command)
     }

@@ -79,6 +79,14 @@ pub fn check_create(op: &[u8], creator: &DeviceCert, other: AccountId) -> Option
         .then(|| (log_id(op), cert.a))
 }
 
+/// A store that failed ends the turn; anything else is what the other side sent.
+fn join_error(error: &(impl HasKind + std::error::Error)) -> JoinError {
+    match error.kind() {
+        ErrorKind::Environment | ErrorKind::Bug => JoinError::Turn(super::fatal(error)),
+        ErrorKind::Remote | ErrorKind::Caller => JoinError::Welcome,
+    }
+}
+
 impl Conversations {
     /// Begins a direct conversation: the log exists at once, its keys come with the other side's key package.
     ///
@@ -118,10 +126,8 @@ impl Conversations {
                 _ => return Err(JoinError::Welcome),
             }
         }
-        let made = self
-            .groups
-            .create(cx.tx, cx.rng, &me.identity(), id, packages)
-            .map_err(|_| JoinError::Welcome)?;
+        let made =
+            self.groups.create(cx.tx, cx.rng, &me.identity(), id, packages).map_err(|e| join_error(&e))?;
         let Some(log) = chat.logs.iter_mut().find(|l| l.id == id) else { return Err(JoinError::Create) };
         log.state = Some(made.state);
         let founded =
@@ -154,13 +160,13 @@ impl Conversations {
         let joined = self
             .groups
             .join(cx.tx, cx.rng, &me.identity(), id, joining.state, joining.welcome)
-            .map_err(|_| JoinError::Welcome)?;
+            .map_err(|e| join_error(&e))?;
         // spec: F-7
-        if joining.cert.clone().verify().ok().map(|c| (c.a, c.d)) != Some(joined.inviter) {
-            return Err(JoinError::Welcome);
-        }
+        let inviter = joining.cert.clone().verify().ok().map(|c| (c.a, c.d));
         let expected = |(account, _): &(AccountId, _)| *account == with || *account == me.id();
-        if !joined.members.iter().all(expected) || !joined.members.iter().any(|(a, _)| *a == with) {
+        let both = joined.members.iter().all(expected) && joined.members.iter().any(|(a, _)| *a == with);
+        if inviter != Some(joined.inviter) || !both {
+            self.groups.erase(cx.tx, id, joining.state).map_err(|e| super::fatal(&e))?;
             return Err(JoinError::Welcome);
         }
         let mut log = self.log_ref(cx.tx, me, id, joining.op.to_vec(), Bytes(joining.wire))?;
@@ -254,9 +260,7 @@ impl Conversations {
         body: &impl serde::Serialize,
         ttl: u32,
     ) -> Result<(), TurnError> {
-        let Some((_, chat)) = super::of_contact(cx.tx, contact)? else {
-            return Ok(());
-        };
+        let Some(chat) = self.bound(cx, me, super::chat_of(contact))? else { return Ok(()) };
         let content = crate::content::Content::new(t, cx.now.wall, body);
         if let Some(packet) = self.seal_signal(cx, me, &chat, vec![content])? {
             cx.up(ConvUp::Signal { contact, packet, ttl, mailbox: true });

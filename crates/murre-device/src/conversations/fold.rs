@@ -5,17 +5,18 @@ use super::{ConvUp, Conversations, Ctx};
 use crate::account::Account;
 use crate::content::{Content, Fold, Handover, Presence, Receipt, Renewal, Want, kind};
 use crate::event::Notice;
-use crate::limits::MAX_WANT;
+use crate::limits::{MAX_WANT, WANT_BYTES, WANT_LINKS, WANT_MS};
 use crate::rows::{self, AuthorRow, ChatRow, LogRef, MessageRow};
 use murre_core::id::AuthorId;
 use murre_core::{Direction, Range, Turn, TurnError, View};
 use murre_log::{Position, message_id};
 use serde_bytes::ByteBuf;
+use std::collections::BTreeSet;
 
-/// Rows re-keyed in one pass when a second log takes over.
-const DEMOTE_PAGE: usize = 10_000;
+/// Rows re-keyed in one step.
+const RESTACK_PAGE: usize = 1_000;
 /// Authors a fold may name.
-const MAX_FOLD: usize = 16;
+pub(super) const MAX_FOLD: usize = 16;
 
 /// Where an entry of log `at` stands: 0 the second log up to the folds, 1 the written log, 2 strays of the second.
 ///
@@ -31,17 +32,38 @@ pub(super) fn part_of(row: &ChatRow, at: usize, by: &AuthorId, seq: u32) -> u8 {
 
 /// Moves a chat's timeline behind a log that was joined later but is written from now on.
 pub(super) fn demote_timeline(tx: &mut Turn<'_>, chat: u32) -> Result<(), TurnError> {
+    restack(tx, chat, 1, |_, _| 0)
+}
+
+/// Moves rows of one part of a timeline to where `place` says they belong, page by page to the end.
+fn restack(
+    tx: &mut Turn<'_>,
+    chat: u32,
+    part: u8,
+    place: impl Fn(&AuthorId, u32) -> u8,
+) -> Result<(), TurnError> {
     let mut prefix = chat.to_be_bytes().to_vec();
-    prefix.push(1);
-    for (key, value) in tx.scan(rows::TIMELINE, &Range::prefix(&prefix), Direction::Forward, DEMOTE_PAGE)? {
-        tx.delete(rows::TIMELINE, &key);
-        let mut moved = key;
-        if let Some(part) = moved.get_mut(4) {
-            *part = 0;
+    prefix.push(part);
+    let mut range = Range::prefix(&prefix);
+    loop {
+        let page = tx.scan(rows::TIMELINE, &range, Direction::Forward, RESTACK_PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        range.from = std::ops::Bound::Excluded(last.clone());
+        for (key, value) in page {
+            let by = key.get(13..45).and_then(AuthorId::from_slice);
+            let seq = key.get(45..49).and_then(|b| b.try_into().ok()).map(u32::from_be_bytes);
+            let (Some(by), Some(seq)) = (by, seq) else { continue };
+            let wanted = place(&by, seq);
+            if wanted != part {
+                tx.delete(rows::TIMELINE, &key);
+                let mut moved = key;
+                if let Some(part) = moved.get_mut(4) {
+                    *part = wanted;
+                }
+                tx.put(rows::TIMELINE, &moved, value);
+            }
         }
-        tx.put(rows::TIMELINE, &moved, value);
     }
-    Ok(())
 }
 
 impl Conversations {
@@ -131,14 +153,11 @@ impl Conversations {
     pub(super) fn fold_signal(
         &mut self,
         cx: &mut Ctx<'_, '_>,
-        me: &Account,
         no: u32,
         row: &mut ChatRow,
-        log: &LogRef,
         author: &AuthorRow,
         content: &Content,
     ) -> Result<(), TurnError> {
-        let _ = me;
         if let Some(receipt) = content.body::<Receipt>(kind::RECEIPT) {
             return self.take_receipt(cx, no, row, author, &receipt);
         }
@@ -151,13 +170,35 @@ impl Conversations {
         }
         // spec: D-23
         if let Some(want) = content.body::<Want>(kind::WANT) {
-            for link in want.l.iter().take(MAX_WANT) {
+            self.answer_want(cx, row, &want)?;
+        }
+        Ok(())
+    }
+}
+
+impl Conversations {
+    /// Sends again what a member misses, from whichever log, within what one contact may ask for in a minute.
+    fn answer_want(&mut self, cx: &mut Ctx<'_, '_>, row: &ChatRow, want: &Want) -> Result<(), TurnError> {
+        let now = cx.now.mono;
+        let (since, links, bytes) = self.wanted.get(&row.contact).copied().unwrap_or((now, 0, 0));
+        let fresh = now.since(since) >= WANT_MS;
+        let (since, mut links, mut bytes) = if fresh { (now, 0, 0) } else { (since, links, bytes) };
+        let mut seen = BTreeSet::new();
+        for link in want.l.iter().take(MAX_WANT).filter(|l| seen.insert(**l)) {
+            for log in &row.logs {
+                if links >= WANT_LINKS || bytes >= WANT_BYTES {
+                    break;
+                }
                 if let Some(packet) = self.packet_of(cx, log, link)? {
+                    links += 1;
+                    bytes += packet.len();
                     let ttl = murre_core::params::delivery::BOX_TTL_HOURS;
                     cx.up(ConvUp::Signal { contact: row.contact, packet, ttl, mailbox: true });
+                    break;
                 }
             }
         }
+        self.wanted.insert(row.contact, (since, links, bytes));
         Ok(())
     }
 }
@@ -169,6 +210,7 @@ pub(super) fn merge_fold(
     row: &mut ChatRow,
     fold: Fold,
 ) -> Result<(), TurnError> {
+    let before = row.fold.clone();
     for link in fold.h.into_iter().take(MAX_FOLD) {
         let room = row.fold.len() < MAX_FOLD;
         match row.fold.iter_mut().find(|l| l.a == link.a) {
@@ -177,25 +219,9 @@ pub(super) fn merge_fold(
             Some(_) | None => {}
         }
     }
-    for part in [0, 2] {
-        let mut prefix = chat.to_be_bytes().to_vec();
-        prefix.push(part);
-        for (key, value) in
-            tx.scan(rows::TIMELINE, &Range::prefix(&prefix), Direction::Forward, DEMOTE_PAGE)?
-        {
-            let by = key.get(13..45).and_then(AuthorId::from_slice);
-            let seq = key.get(45..49).and_then(|b| b.try_into().ok()).map(u32::from_be_bytes);
-            let (Some(by), Some(seq)) = (by, seq) else { continue };
-            let wanted = part_of(row, 1, &by, seq);
-            if wanted != part {
-                tx.delete(rows::TIMELINE, &key);
-                let mut moved = key;
-                if let Some(part) = moved.get_mut(4) {
-                    *part = wanted;
-                }
-                tx.put(rows::TIMELINE, &moved, value);
-            }
-        }
+    if row.fold == before {
+        return Ok(());
     }
-    Ok(())
+    restack(tx, chat, 0, |by, seq| part_of(row, 1, by, seq))?;
+    restack(tx, chat, 2, |by, seq| part_of(row, 1, by, seq))
 }

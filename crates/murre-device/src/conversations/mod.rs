@@ -17,8 +17,8 @@ mod receipts;
 mod receive;
 mod seal;
 
-pub(crate) use create::check_create;
 pub use create::{Founded, JoinError, Joining};
+pub(crate) use create::{check_create, log_id};
 pub(crate) use seal::SendText;
 
 use crate::command::{Answer, CommandError};
@@ -66,6 +66,8 @@ pub enum ConvUp {
     Presence(u32, Presence),
     /// The contact wrote, so it reads what we send.
     Heard(u32),
+    /// This store was rolled back or copied: nothing more may go out to this contact.
+    Halted(u32),
     /// Something of this contact's is missing: look carefully.
     Careful(u32),
 }
@@ -104,6 +106,7 @@ struct Gap {
     since: Mono,
     ask: Mono,
     wait: u64,
+    asked: u32,
     told: bool,
 }
 
@@ -115,7 +118,11 @@ pub struct Conversations {
     owed: BTreeMap<u32, Mono>,
     receipted: BTreeMap<u32, Mono>,
     gaps: BTreeMap<u32, Gap>,
+    /// What each contact asked us to send again: since when, how many, how many bytes.
+    wanted: BTreeMap<u32, (Mono, usize, usize)>,
     index_due: Option<Mono>,
+    /// An author was bound in this call: signals kept for it can be taken.
+    newly_bound: bool,
 }
 
 impl std::fmt::Debug for Conversations {
@@ -137,7 +144,9 @@ impl Conversations {
             owed: BTreeMap::new(),
             receipted: BTreeMap::new(),
             gaps: BTreeMap::new(),
+            wanted: BTreeMap::new(),
             index_due: Some(now),
+            newly_bound: false,
         };
         for (key, _) in view.scan(
             rows::OWED,
@@ -171,6 +180,7 @@ impl Conversations {
     pub fn abort(&mut self) {
         self.groups.abort();
         self.logs.abort();
+        self.newly_bound = false;
         self.drafts.clear();
     }
 
@@ -189,6 +199,10 @@ impl Conversations {
     pub fn link_keys(view: &dyn View) -> Result<Vec<(u32, [u8; 32])>, TurnError> {
         let mut out = Vec::new();
         for (_, chat) in all_chats(view)? {
+            let blocked = |c: crate::rows::ContactRow| c.state == crate::ContactState::Blocked;
+            if crate::contacts::get(view, chat.contact)?.is_none_or(blocked) {
+                continue;
+            }
             out.extend(chat.logs.iter().map(|log| (chat.contact, link_key(log))));
         }
         Ok(out)
@@ -288,6 +302,16 @@ impl Conversations {
         Ok(of_contact(view, contact)?.map_or_else(Vec::new, |(_, c)| c.logs.iter().map(|l| l.no).collect()))
     }
 
+    /// Whether the log of this create operation has group keys here.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn has_keys(view: &dyn View, op: &[u8]) -> Result<bool, TurnError> {
+        let id = log_id(op);
+        let row = Self::find(view, id)?;
+        Ok(row.is_some_and(|(_, c)| c.logs.iter().any(|l| l.id == id && l.state.is_some())))
+    }
+
     /// Number of the chat a log belongs to.
     ///
     /// # Errors
@@ -300,11 +324,12 @@ impl Conversations {
     ///
     /// # Errors
     /// [`TurnError`] if the store fails.
-    pub fn halt(&mut self, cx: &mut Ctx<'_, '_>, id: LogId) -> Result<(), TurnError> {
+    pub fn halt(&mut self, cx: &mut Ctx<'_, '_>, contact: u32) -> Result<(), TurnError> {
         // spec: D-12
-        if let Some((no, mut row)) = Self::find(cx.tx, id)?.filter(|(_, row)| !row.halted) {
+        if let Some((no, mut row)) = of_contact(cx.tx, contact)?.filter(|(_, row)| !row.halted) {
             row.halted = true;
             save(cx.tx, no, &row);
+            let Some(id) = row.logs.first().map(|l| l.id) else { return Ok(()) };
             let what = crate::event::Warning::RolledBack;
             cx.up(ConvUp::Notice(Notice::Warning { chat: id, what }));
         }

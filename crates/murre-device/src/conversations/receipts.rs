@@ -6,7 +6,7 @@ use crate::account::Account;
 use crate::command::{Answer, CommandError};
 use crate::content::{Content, Receipt, Want, kind};
 use crate::event::{MessageState, Notice};
-use crate::limits::MAX_WANT;
+use crate::limits::{MAX_RECEIPT, MAX_WANT};
 use crate::rows::{self, AckRow, AuthorRow, ChatRow, MessageRow};
 use murre_core::id::LogId;
 use murre_core::params::delivery::{GAP_SHOWN_MS, LONE_RECEIPT_MS};
@@ -15,7 +15,11 @@ use murre_log::LogNo;
 
 /// A hole is asked for after this, then at doubling waits.
 const FIRST_WANT_MS: u64 = 5_000;
-const LAST_WANT_MS: u64 = 10 * 60_000;
+const LAST_WANT_MS: u64 = 6 * murre_core::time::HOUR;
+/// The whole mailbox is looked through again only for the first wants.
+const CAREFUL_WANTS: u32 = 3;
+/// A hole nobody filled after so many wants is given up; what waited for it is forgotten and can be sent again.
+const GIVE_UP_WANTS: u32 = 64;
 /// Message ids indexed in one idle turn.
 const INDEX_RUN: usize = 512;
 /// New messages wait this long for more before they are indexed.
@@ -69,6 +73,7 @@ impl Conversations {
                 }
             }
         }
+        opened.truncate(MAX_RECEIPT);
         Ok(Receipt { d: opened, r: row.read.clone() })
     }
 
@@ -158,8 +163,27 @@ impl Conversations {
         Ok(())
     }
 
+    /// The chat, once this device is bound in its written log: signals of an unbound author are not heard, so the
+    /// binding goes first, as an entry of its own with whatever receipt is owed.
+    pub(super) fn bound(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        no: u32,
+    ) -> Result<Option<ChatRow>, TurnError> {
+        let Some(row) = chat(cx.tx, no)? else { return Ok(None) };
+        let log = row.logs.get(super::written(&row));
+        if log.is_none_or(|l| l.bound || l.state.is_none()) {
+            return Ok(Some(row));
+        }
+        self.drafts.entry(no).or_default();
+        self.pack_drafts(cx, me)?;
+        chat(cx.tx, no)
+    }
+
     pub(super) fn note_gap(&mut self, now: Mono, no: u32) {
-        let gap = Gap { since: now, ask: now.plus(FIRST_WANT_MS), wait: FIRST_WANT_MS, told: false };
+        let gap =
+            Gap { since: now, ask: now.plus(FIRST_WANT_MS), wait: FIRST_WANT_MS, asked: 0, told: false };
         self.gaps.entry(no).or_insert(gap);
     }
 
@@ -192,7 +216,9 @@ impl Conversations {
         let now = cx.now.mono;
         let due: Vec<u32> = self.owed.iter().filter(|(_, at)| **at <= now).map(|(no, _)| *no).collect();
         for no in due {
-            if let Some(row) = self.reload(cx, no)? {
+            let row = self.bound(cx, me, no)?;
+            // Unless the binding took it along.
+            if let Some(row) = row.filter(|_| self.owed.contains_key(&no)) {
                 let receipt = self.receipt(cx.tx, &row)?;
                 let content = Content::new(kind::RECEIPT, cx.now.wall, &receipt);
                 if let Some(packet) = self.seal_signal(cx, me, &row, vec![content])? {
@@ -215,16 +241,23 @@ impl Conversations {
     fn ask_for_missing(&mut self, cx: &mut Ctx<'_, '_>, me: &Account, no: u32) -> Result<(), TurnError> {
         let Some(row) = chat(cx.tx, no)? else { return Ok(()) };
         let mut missing = Vec::new();
+        let limit = MAX_WANT / row.logs.len().max(1);
+        let over = self.gaps.get(&no).is_some_and(|g| g.asked >= GIVE_UP_WANTS);
         for log in &row.logs {
-            let limit = MAX_WANT - missing.len();
-            missing.extend(self.logs.missing(cx.tx, LogNo(log.no), limit).map_err(|e| super::fatal(&e))?);
+            let links = self.logs.missing(cx.tx, LogNo(log.no), limit)?;
+            for link in links.iter().filter(|_| over) {
+                self.logs.give_up(cx.tx, LogNo(log.no), link)?;
+            }
+            missing.extend(links);
         }
-        if missing.is_empty() {
+        if missing.is_empty() || over {
             self.gaps.remove(&no);
             return Ok(());
         }
-        let mut tell = false;
+        let (mut tell, mut careful) = (false, false);
         if let Some(gap) = self.gaps.get_mut(&no) {
+            gap.asked += 1;
+            careful = gap.asked <= CAREFUL_WANTS;
             gap.wait = (gap.wait * 2).min(LAST_WANT_MS);
             gap.ask = cx.now.mono.plus(gap.wait);
             tell = !gap.told && cx.now.mono.since(gap.since) >= GAP_SHOWN_MS;
@@ -237,7 +270,9 @@ impl Conversations {
         if let Some(packet) = self.seal_signal(cx, me, &row, vec![content])? {
             cx.up(ConvUp::Signal { contact: row.contact, packet, ttl: SIGNAL_TTL, mailbox: true });
         }
-        cx.up(ConvUp::Careful(row.contact));
+        if careful {
+            cx.up(ConvUp::Careful(row.contact));
+        }
         Ok(())
     }
 
@@ -253,7 +288,10 @@ impl Conversations {
         run.sort_unstable();
         let count = run.len();
         for (id, number) in run {
-            cx.tx.put(rows::MESSAGE_IDS, &id, number);
+            // The first holder of an id keeps it: nobody takes over the name of a message that is there.
+            if cx.tx.get(rows::MESSAGE_IDS, &id)?.is_none() {
+                cx.tx.put(rows::MESSAGE_IDS, &id, number);
+            }
         }
         if count > 0 {
             rows::put(cx.tx, rows::META, b"indexed", &(from + count as u64));

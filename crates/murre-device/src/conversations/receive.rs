@@ -1,14 +1,14 @@
 //! From packets to contents: every packet takes this way, whatever carried it.
 
-use super::{ConvUp, Conversations, Ctx, chat, save, wire};
+use super::{ConvUp, Conversations, Ctx, save, wire};
 use crate::account::Account;
 use crate::content::{BINDING_BY_AUTHOR, BINDING_BY_DEVICE, Binding, Content, kind};
 use crate::event::{Notice, Warning};
-use crate::limits::{MAX_PACKETS, MAX_STASH};
+use crate::limits::{MAX_PACKETS, MAX_PAGE, MAX_STASH, MAX_STASHED};
 use crate::rows::{self, AuthorRow, ChatRow, LogRef};
 use murre_core::id::{AccountId, AuthorId, DeviceId};
 use murre_core::{Direction, Range, TurnError, View};
-use murre_group::OpenError as GroupError;
+use murre_group::{OpenError as GroupError, StateError};
 use murre_log::{Accept, Entry, Link, LogNo, Pack, Packet, Position, Signal, VerifiedEntry};
 
 impl Conversations {
@@ -23,17 +23,19 @@ impl Conversations {
         contact: u32,
         packets: &[impl AsRef<[u8]>],
     ) -> Result<(), TurnError> {
-        let Some((no, mut row)) = super::of_contact(cx.tx, contact)? else {
+        // spec: F-23
+        if crate::contacts::get(cx.tx, contact)?.is_none_or(|c| c.state == crate::ContactState::Blocked) {
             return Ok(());
-        };
+        }
+        let Some((no, mut row)) = super::of_contact(cx.tx, contact)? else { return Ok(()) };
         let mut entries: Vec<(LogRef, Entry)> = Vec::new();
-        let mut signals: Vec<(LogRef, Signal)> = Vec::new();
+        let mut signals: Vec<(LogRef, Signal, &[u8])> = Vec::new();
         for packet in packets.iter().take(MAX_PACKETS) {
             let mut known = false;
             for log in &row.logs {
                 match Packet::open(&wire(log), packet.as_ref()) {
                     Ok(Packet::Entry(entry)) => entries.push((log.clone(), entry)),
-                    Ok(Packet::Signal(signal)) => signals.push((log.clone(), signal)),
+                    Ok(Packet::Signal(signal)) => signals.push((log.clone(), signal, packet.as_ref())),
                     Err(_) => continue,
                 }
                 known = true;
@@ -49,17 +51,20 @@ impl Conversations {
                 self.accept(cx, me, no, &mut row, log, entry)?;
             }
         }
-        for (log, signal) in signals {
-            self.take_signal(cx, me, no, &mut row, &log, signal)?;
+        for (log, signal, packet) in signals {
+            if !self.take_signal(cx, no, &mut row, &log, signal)? {
+                self.stash(cx, contact, packet)?;
+            }
         }
         save(cx.tx, no, &row);
-        Ok(())
+        // What came before its author's binding is taken now.
+        if std::mem::take(&mut self.newly_bound) { self.unstash(cx, me, contact) } else { Ok(()) }
     }
 
     /// Keeps a packet that no log opens: its log may be one whose request has not been read yet.
     // spec: D-26
     fn stash(&self, cx: &mut Ctx<'_, '_>, contact: u32, packet: &[u8]) -> Result<(), TurnError> {
-        if packet.len() > murre_log::wire::MAX_SEALED {
+        if packet.len() > MAX_STASHED {
             return Ok(());
         }
         let number = rows::next(cx.tx, &format!("stash.{contact}"))? as u32;
@@ -152,6 +157,7 @@ impl Conversations {
         let known = self.logs.entry(cx.tx, LogNo(log.no), log.by, seq).map_err(|e| super::fatal(&e))?;
         if known.is_none_or(|k| k.id() != entry.id()) && !row.halted {
             row.halted = true;
+            cx.up(ConvUp::Halted(row.contact));
             cx.up(ConvUp::Notice(Notice::Warning { chat: shown_id(row, log), what: Warning::RolledBack }));
         }
         Ok(())
@@ -194,9 +200,14 @@ impl Conversations {
             let binding = first.and_then(|c| c.body::<Binding>(kind::BINDING));
             // spec: F-8 (nothing of an author counts before its binding does)
             let who = binding.and_then(|b| check_binding(&b, log, &position.by));
+            let who = match who {
+                Some((_, device)) if self.bound_elsewhere(cx, log, &position.by, device)? => None,
+                who => who,
+            };
             if let Some((account, device)) = who.filter(|(a, _)| *a == row.with || *a == me.id()) {
                 let key = author_key(log.no, &position.by);
                 rows::put(cx.tx, rows::AUTHORS, &key, &AuthorRow { account, device });
+                self.newly_bound = true;
             }
         }
         let author: Option<AuthorRow> = rows::get(cx.tx, rows::AUTHORS, &author_key(log.no, &position.by))?;
@@ -204,6 +215,26 @@ impl Conversations {
             Some(author) => self.fold(cx, me, no, row, log, position, &author, contents, &header.c),
             None => self.unreadable(cx, row, log, position),
         }
+    }
+
+    /// Whether a device has bound another author key in this log: one device, one author, so that nobody can make
+    /// receipts grow.
+    fn bound_elsewhere(
+        &self,
+        cx: &Ctx<'_, '_>,
+        log: &LogRef,
+        by: &AuthorId,
+        device: DeviceId,
+    ) -> Result<bool, TurnError> {
+        let authors =
+            cx.tx.scan(rows::AUTHORS, &Range::prefix(&log.no.to_be_bytes()), Direction::Forward, MAX_PAGE)?;
+        let own = author_key(log.no, by);
+        for (_, value) in authors.iter().filter(|(key, _)| key.len() == own.len() && *key != own) {
+            if rows::decode::<AuthorRow>(rows::AUTHORS, value)?.device == device {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Keeps the place of an entry that cannot be opened: it is counted as not delivered, and shown as missing.
@@ -217,45 +248,47 @@ impl Conversations {
     ) -> Result<(), TurnError> {
         let key = author_key(log.no, &position.by);
         let broken = [key.as_slice(), b"broken"].concat();
-        if rows::get::<u32>(cx.tx, rows::AUTHORS, &broken)?.is_none() {
+        let bound = cx.tx.get(rows::AUTHORS, &key)?.is_some();
+        if bound && rows::get::<u32>(cx.tx, rows::AUTHORS, &broken)?.is_none() {
             rows::put(cx.tx, rows::AUTHORS, &broken, &position.seq);
+            cx.up(ConvUp::Notice(Notice::Warning { chat: shown_id(row, log), what: Warning::Unreadable }));
         }
-        cx.up(ConvUp::Notice(Notice::Warning { chat: shown_id(row, log), what: Warning::Unreadable }));
         Ok(())
     }
 
+    /// Takes a signal. False if its author is not bound yet: it may be a moment early.
     fn take_signal(
         &mut self,
         cx: &mut Ctx<'_, '_>,
-        me: &Account,
         no: u32,
         row: &mut ChatRow,
         log: &LogRef,
         signal: Signal,
-    ) -> Result<(), TurnError> {
-        let Ok(signal) = signal.verify() else { return Ok(()) };
+    ) -> Result<bool, TurnError> {
+        let Ok(signal) = signal.verify() else { return Ok(true) };
         let header = signal.header();
         if header.log != log.id || header.by == log.by {
-            return Ok(());
+            return Ok(true);
         }
         let author: Option<AuthorRow> = rows::get(cx.tx, rows::AUTHORS, &author_key(log.no, &header.by))?;
-        let Some(author) = author else { return Ok(()) };
-        let opened = match self.groups.open(cx.tx, log.id, header.state, signal.body()) {
-            Ok(opened) => opened,
-            Err(e @ (GroupError::Rows(_) | GroupError::Bug(_))) => return Err(super::fatal(&e)),
-            Err(_) => return Ok(()),
+        let Some(author) = author else { return Ok(false) };
+        // spec: G-18
+        let key = match self.groups.signal_key(cx.tx, log.id, header.state) {
+            Ok(key) => key,
+            Err(StateError::UnknownState) => return Ok(true),
+            Err(e) => return Err(super::fatal(&e)),
         };
-        if opened.device != author.device || opened.aad != log.id.as_bytes() {
-            return Ok(());
-        }
-        let Ok(pack) = Pack::decode(&opened.plaintext) else { return Ok(()) };
+        let aad = super::seal::signal_aad(log.id, header.state, &header.by);
+        let Some((nonce, sealed)) = signal.body().split_first_chunk::<24>() else { return Ok(true) };
+        let Ok(plain) = murre_crypto::seal::open(&key, nonce, &aad, sealed) else { return Ok(true) };
+        let Ok(pack) = Pack::decode(&plain) else { return Ok(true) };
         cx.up(ConvUp::Heard(row.contact));
         for item in pack.items() {
             if let Ok(content) = Content::decode(&item.content) {
-                self.fold_signal(cx, me, no, row, log, &author, &content)?;
+                self.fold_signal(cx, no, row, &author, &content)?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The packet of an entry we hold, for someone who misses it.
@@ -267,10 +300,6 @@ impl Conversations {
     ) -> Result<Option<Vec<u8>>, TurnError> {
         let entry = self.logs.entry_at(cx.tx, LogNo(log.no), link).map_err(|e| super::fatal(&e))?;
         Ok(entry.map(|e| Packet::Entry(e.to_entry()).seal(&wire(log), cx.now.wall.week())))
-    }
-
-    pub(super) fn reload(&self, cx: &Ctx<'_, '_>, no: u32) -> Result<Option<ChatRow>, TurnError> {
-        chat(cx.tx, no)
     }
 }
 

@@ -7,13 +7,16 @@ use crate::content::{BINDING_BY_AUTHOR, BINDING_BY_DEVICE, Binding, Content, Fol
 use crate::event::Notice;
 use crate::limits::{MAX_CLIENT_ID, MAX_TEXT};
 use crate::rows::{self, ChatRow, LogRef, MessageRow, WaitingRow};
-use murre_core::id::{LogId, MessageId};
-use murre_core::{CommandId, TurnError};
-use murre_log::{LogNo, Pack, Packet, Signal, VerifiedEntry, message_id};
+use murre_core::id::{AuthorId, LogId, MessageId, StateId};
+use murre_core::{CommandId, TurnError, View};
+use murre_log::{Link, LogNo, Pack, Packet, Signal, VerifiedEntry, message_id};
 use serde_bytes::ByteBuf;
 
 /// Where messages that wait for their group stand in the timeline: after everything that has a time.
 const WAITING_TIME: u64 = u64::MAX >> 1;
+
+/// Heads looked at for a fold; strangers' heads cannot crowd out more.
+const MAX_HEADS_SEEN: usize = 256;
 
 /// One content on its way into a pack.
 struct Part {
@@ -105,6 +108,12 @@ impl Conversations {
     pub fn pack_drafts(&mut self, cx: &mut Ctx<'_, '_>, me: &Account) -> Result<(), TurnError> {
         for (no, drafts) in std::mem::take(&mut self.drafts) {
             let Some(mut row) = chat(cx.tx, no)? else { continue };
+            if row.halted {
+                for command in drafts.into_iter().filter_map(|d| d.command) {
+                    cx.up(ConvUp::Answer(command, Err(CommandError::Halted)));
+                }
+                continue;
+            }
             let at = written(&row);
             let mut parts = self.preamble(cx, me, no, &mut row, at)?;
             parts.extend(drafts.into_iter().map(|d| Part { bytes: d.content.encode(), draft: Some(d) }));
@@ -134,8 +143,7 @@ impl Conversations {
         if at == 0 && !row.folded && row.logs.len() > 1 {
             row.folded = true;
             if let Some(other) = row.logs.get(1) {
-                let heads = self.logs.heads(cx.tx, LogNo(other.no)).map_err(|e| super::fatal(&e))?;
-                let fold = Fold { h: heads };
+                let fold = Fold { h: self.bound_heads(cx, other)? };
                 push(&Content::new(kind::FOLD, cx.now.wall, &fold));
                 super::fold::merge_fold(cx.tx, no, row, fold)?;
             }
@@ -145,6 +153,20 @@ impl Conversations {
             let receipt = self.receipt(cx.tx, row)?;
             push(&Content::new(kind::RECEIPT, cx.now.wall, &receipt));
             self.receipt_sent(cx, no);
+        }
+        Ok(out)
+    }
+
+    /// The heads of a log that a fold may name: those of its members, as many as are read.
+    fn bound_heads(&self, cx: &Ctx<'_, '_>, log: &LogRef) -> Result<Vec<Link>, TurnError> {
+        let mut out = Vec::new();
+        for link in self.logs.heads(cx.tx, LogNo(log.no))?.into_iter().take(MAX_HEADS_SEEN) {
+            let Some(position) = self.logs.position(cx.tx, LogNo(log.no), &link)? else { continue };
+            let key = super::receive::author_key(log.no, &position.by);
+            let bound = position.by == log.by || cx.tx.get(rows::AUTHORS, &key)?.is_some();
+            if bound && out.len() < super::fold::MAX_FOLD {
+                out.push(link);
+            }
         }
         Ok(out)
     }
@@ -219,7 +241,7 @@ impl Conversations {
         me: &Account,
         no: u32,
     ) -> Result<(), TurnError> {
-        let Some(mut row) = chat(cx.tx, no)? else { return Ok(()) };
+        let Some(mut row) = chat(cx.tx, no)?.filter(|r| !r.halted) else { return Ok(()) };
         for at in 0..row.logs.len() {
             let Some(log) = row.logs.get(at).filter(|l| l.state.is_some()).cloned() else { continue };
             for waiting in 0..log.waiting {
@@ -319,17 +341,25 @@ impl Conversations {
         contents: Vec<Content>,
     ) -> Result<Option<Vec<u8>>, TurnError> {
         let at = written(row);
-        let Some(log) = row.logs.get(at) else { return Ok(None) };
+        let Some(log) = row.logs.get(at).filter(|_| !row.halted) else { return Ok(None) };
         let Some(state) = log.state else { return Ok(None) };
-        let pack = Pack::new(contents.iter().map(Content::encode).collect(), cx.rng)
-            .map_err(|e| super::fatal(&e))?;
-        let body = self
-            .groups
-            .seal(cx.tx, cx.rng, &me.identity(), log.id, state, log.id.as_bytes(), &pack.encode_padded())
-            .map_err(|e| super::fatal(&e))?;
+        // What one signal may hold is bounded by its maker; one that does not fit is not sent.
+        let Ok(pack) = Pack::new(contents.iter().map(Content::encode).collect(), cx.rng) else {
+            return Ok(None);
+        };
+        let key = self.groups.signal_key(cx.tx, log.id, state).map_err(|e| super::fatal(&e))?;
+        let nonce: [u8; 24] = cx.rng.bytes();
+        let aad = signal_aad(log.id, state, &log.by);
+        let mut body = nonce.to_vec();
+        body.extend_from_slice(&murre_crypto::seal::seal(&key, &nonce, &aad, &pack.encode_padded()));
         let signal = Signal::sign(log.id, state, &me.author(log.id), body, cx.rng);
         Ok(Some(Packet::Signal(signal).seal(&wire(log), cx.now.wall.week())))
     }
+}
+
+/// What a signal's body is bound to beside its author's signature.
+pub(super) fn signal_aad(log: LogId, state: StateId, by: &AuthorId) -> Vec<u8> {
+    [log.as_bytes().as_slice(), state.as_bytes(), by.as_bytes()].concat()
 }
 
 enum Checked {

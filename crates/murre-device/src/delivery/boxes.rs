@@ -3,7 +3,7 @@
 use super::{Ctx, Delivery, DeliveryUp, PairAt, Parcel, drop_keys, drop_pair, watched_drop};
 use crate::account::Account;
 use crate::limits::MAX_PACKETS;
-use crate::rows::RouteRow;
+use crate::rows::{BoxedRow, Mailbox, RouteRow};
 use murre_core::codec;
 use murre_core::id::Bytes;
 use murre_core::{TurnError, View, Wall};
@@ -28,18 +28,29 @@ impl Delivery {
         me: &Account,
         to: Target,
         packets: &[ByteBuf],
-    ) -> Result<Option<(u64, Vec<u8>)>, TurnError> {
+    ) -> Result<Option<(Mailbox, u64, Vec<u8>)>, TurnError> {
         let Some(mut route) = Self::route(cx.tx, to.contact)? else { return Ok(None) };
         let plain = codec::encode(&Parcel { v: 1, p: packets.to_vec() });
-        let Some((writer, epoch, index)) = self.writer(me, &mut route, cx.now.wall) else { return Ok(None) };
+        let start = u64::from_be_bytes(cx.rng.bytes()) >> 1;
+        let Some((place, writer, epoch, index)) = self.writer(me, &mut route, cx.now.wall, start) else {
+            return Ok(None);
+        };
         let Ok(sealed) = writer.seal_box(epoch, index, to.expiry, &plain) else { return Ok(None) };
         Self::save_route(cx, to.contact, &route);
-        Ok(Some((epoch, sealed.wire().to_vec())))
+        Ok(Some((place, epoch, sealed.wire().to_vec())))
     }
 
     /// The writer to use now: the account mailbox once it is known to be read, the newest drop before.
-    fn writer(&self, me: &Account, route: &mut RouteRow, now: Wall) -> Option<(Writer, u64, u64)> {
-        if route.blocked {
+    ///
+    /// Indexes begin at a random `start` in each mailbox and epoch: no custodian can join two epochs by them.
+    fn writer(
+        &self,
+        me: &Account,
+        route: &mut RouteRow,
+        now: Wall,
+        start: u64,
+    ) -> Option<(Mailbox, Writer, u64, u64)> {
+        if route.blocked || route.halted {
             return None;
         }
         let drop = route.drops.iter().rev().find(|(_, until)| *until > now).map(|(secret, _)| *secret);
@@ -50,9 +61,12 @@ impl Delivery {
             let writer = Writer::new(&grant, Some(me.tag())).ok()?;
             if writer.has_epoch(epoch) {
                 // spec: D-3
+                if route.index_at != epoch {
+                    (route.index, route.index_at) = (start, epoch);
+                }
                 let index = route.index;
                 route.index += u64::from(!murre_core::sabotage::active("reuse-index"));
-                return Some((writer, epoch, index));
+                return Some((Mailbox::Account, writer, epoch, index));
             }
         }
         let secret = drop?;
@@ -61,18 +75,26 @@ impl Delivery {
         let pair = drop_pair(&secret, me.id());
         let certs = keys.renew(&pair, &me.tag().public(), epoch, 1).ok()?;
         let grant = WriteGrant { to: keys.address(), p: Bytes(*pair.expose()), t: None, certs };
+        if route.drop_at != Some((secret, epoch)) {
+            (route.drop_index, route.drop_at) = (start, Some((secret, epoch)));
+        }
         let index = route.drop_index;
-        route.drop_index += 1;
-        Some((Writer::new(&grant, Some(me.tag())).ok()?, epoch, index))
+        route.drop_index += u64::from(!murre_core::sabotage::active("reuse-index"));
+        Some((Mailbox::Drop(secret), Writer::new(&grant, Some(me.tag())).ok()?, epoch, index))
     }
 
-    /// Whether an epoch of the mailbox we would write to still takes puts.
-    pub(super) fn takes_puts(&self, view: &dyn View, contact: u32, epoch: u64, now: Wall) -> bool {
+    /// Whether the mailbox a box lies in still takes puts for its epoch.
+    pub(super) fn takes_puts(&self, view: &dyn View, contact: u32, boxed: &BoxedRow, now: Wall) -> bool {
         let Ok(Some(route)) = Self::route(view, contact) else { return false };
-        let account = route.grant.as_ref().is_some_and(|g| g.to.takes_puts(epoch, now, &self.params));
-        let drops =
-            route.drops.iter().any(|(s, _)| drop_keys(s).address().takes_puts(epoch, now, &self.params));
-        account || drops
+        match boxed.place {
+            Mailbox::Account => {
+                route.grant.as_ref().is_some_and(|g| g.to.takes_puts(boxed.epoch, now, &self.params))
+            }
+            Mailbox::Drop(secret) => {
+                let read = route.drops.iter().any(|(s, until)| *s == secret && *until > now);
+                read && drop_keys(&secret).address().takes_puts(boxed.epoch, now, &self.params)
+            }
+        }
     }
 
     /// Takes boxes from a mailbox we read: opens them by their tag, hands their packets up, and lets them go.

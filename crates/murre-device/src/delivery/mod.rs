@@ -116,6 +116,7 @@ struct Flight {
 pub struct Delivery {
     params: NetworkParams,
     flights: BTreeMap<u64, Flight>,
+    /// Parcels under way and for whom.
     parcels: BTreeMap<u64, u32>,
     tags: BTreeMap<(u64, EpochPublic), (u32, PairAt)>,
     tagged: BTreeMap<u64, ()>,

@@ -65,14 +65,15 @@ impl Delivery {
     ) -> Result<(), TurnError> {
         let expiry = cx.now.wall.hour() + BOX_TTL_HOURS;
         let target = Target { contact: row.contact, expiry };
-        let Some((epoch, bytes)) = self.seal_box(cx, me, target, std::slice::from_ref(&row.packet))? else {
+        let Some((place, epoch, bytes)) = self.seal_box(cx, me, target, std::slice::from_ref(&row.packet))?
+        else {
             return Ok(());
         };
         if row.boxed.is_some() {
             cx.up(DeliveryUp::Cancel(PutKey(key)));
         }
         let kept = row.boxed.as_ref().map_or(0, |b| if b.solid { b.expiry } else { b.kept });
-        row.boxed = Some(BoxedRow { epoch, expiry, signed: 0, solid: false, kept });
+        row.boxed = Some(BoxedRow { place, epoch, expiry, signed: 0, solid: false, kept });
         // spec: D-3
         rows::put(cx.tx, rows::BOXES, &key.to_be_bytes(), &ByteBuf::from(bytes.clone()));
         self.flights.insert(key, Flight { live_until: None });
@@ -158,6 +159,13 @@ impl Delivery {
                     row.live = true;
                     rows::put(cx.tx, rows::OUTBOX, &key, &row);
                 }
+                // spec: D-5
+                if let Ok(key) = key.as_slice().try_into().map(u64::from_be_bytes)
+                    && row.boxed.is_none()
+                {
+                    let live_until = Some(cx.now.mono.plus(LIVE_RECEIPT_MS));
+                    self.flights.insert(key, Flight { live_until });
+                }
             }
         }
         Ok(())
@@ -165,15 +173,24 @@ impl Delivery {
 
     /// Our box was answered with another one under the same number, validly signed by us: this store was rolled
     /// back or copied.
-    pub fn conflict(
-        &mut self,
-        cx: &mut Ctx<'_, '_>,
-        put: PutKey,
-    ) -> Result<Option<murre_core::id::LogId>, TurnError> {
-        let row: Option<OutboxRow> = rows::get(cx.tx, rows::OUTBOX, &put.0.to_be_bytes())?;
+    pub fn conflict(&mut self, cx: &mut Ctx<'_, '_>, put: PutKey) -> Result<Option<u32>, TurnError> {
+        let contact = match super::parcel_of(put) {
+            Some(number) => {
+                let row: Option<rows::ParcelRow> = rows::get(cx.tx, rows::PARCELS, &number.to_be_bytes())?;
+                self.forget_parcel(cx, number);
+                row.map(|r| r.contact)
+            }
+            None => {
+                let row: Option<OutboxRow> = rows::get(cx.tx, rows::OUTBOX, &put.0.to_be_bytes())?;
+                row.map(|r| r.contact)
+            }
+        };
         self.flights.remove(&put.0);
         cx.up(DeliveryUp::Cancel(put));
-        Ok(row.map(|r| r.chat))
+        if let Some(contact) = contact {
+            self.halt(cx, contact)?;
+        }
+        Ok(contact)
     }
 
     /// Live sends without receipt, re-puts, rows that waited for room or a route, certificates that run low.
@@ -248,6 +265,9 @@ impl Delivery {
         if cx.now.wall.since(row.created) > FAILED_AFTER_MS {
             return Ok(false);
         }
+        if Self::route(cx.tx, row.contact)?.is_none_or(|r| r.blocked || r.halted) {
+            return Ok(false);
+        }
         match row.boxed.clone() {
             None => {
                 self.place(cx, me, key, row)?;
@@ -266,7 +286,7 @@ impl Delivery {
                 let bytes: Option<ByteBuf> = rows::get(cx.tx, rows::BOXES, &key.to_be_bytes())?;
                 let bytes =
                     bytes.filter(|_| u64::from(boxed.expiry) * HOUR > cx.now.wall.0 + REPUT_BEFORE_MS);
-                match bytes.filter(|_| self.takes_puts(cx.tx, row.contact, boxed.epoch, cx.now.wall)) {
+                match bytes.filter(|_| self.takes_puts(cx.tx, row.contact, &boxed, cx.now.wall)) {
                     // spec: D-4
                     // Identical bytes while their epoch takes puts.
                     Some(bytes) => {
@@ -284,9 +304,12 @@ impl Delivery {
     }
 
     /// The client cannot go on with these bytes: their epoch no longer takes puts.
-    pub fn put_over(&mut self, now: Mono, put: PutKey) {
+    pub fn put_over(&mut self, cx: &mut Ctx<'_, '_>, put: PutKey) {
         self.flights.remove(&put.0);
-        self.sweep_later(now);
+        match super::parcel_of(put) {
+            Some(number) => self.forget_parcel(cx, number),
+            None => self.sweep_later(cx.now.mono),
+        }
     }
 
     /// The client has room again for what it once put off.

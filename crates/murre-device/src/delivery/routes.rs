@@ -35,17 +35,19 @@ impl Delivery {
             let row = RouteRow {
                 account,
                 grant: None,
-                // Indexes start at a random place: their value says nothing about how much was written.
-                index: u64::from_be_bytes(cx.rng.bytes()) >> 1,
+                index: 0,
+                index_at: u64::MAX,
                 settled: false,
                 drops: Vec::new(),
-                drop_index: u64::from_be_bytes(cx.rng.bytes()) >> 1,
+                drop_index: 0,
+                drop_at: None,
                 tag: None,
                 pair: None,
                 issued: 0,
                 spares: Vec::new(),
                 lent: Vec::new(),
                 blocked: false,
+                halted: false,
             };
             Self::save_route(cx, contact, &row);
         }
@@ -88,6 +90,12 @@ impl Delivery {
         settled: bool,
     ) -> Result<(), TurnError> {
         if let Some(mut row) = Self::route(cx.tx, contact)? {
+            // A spare's secret is known to its giver: it could fake a conflict. An older request brings older
+            // certificates.
+            let older = row.grant.as_ref().is_some_and(|g| g.certs.end() > grants.grant.certs.end());
+            if grants.grant.t.is_some() || (older && !settled) {
+                return Ok(());
+            }
             row.grant = Some(grants.grant);
             row.spares = grants.spares.into_iter().take(SPARES).collect();
             row.settled |= settled;
@@ -181,6 +189,15 @@ impl Delivery {
         row.drops.clear();
         Self::save_route(cx, contact, &row);
         self.forget_tags();
+        self.drop_parcels(cx, contact, 0);
+        // What is under way in boxes is withdrawn by the sweep, row by row.
+        for (key, _) in std::mem::take(&mut self.flights) {
+            let row: Option<rows::OutboxRow> = rows::get(cx.tx, rows::OUTBOX, &key.to_be_bytes())?;
+            if row.is_some_and(|r| r.contact == contact) {
+                cx.up(DeliveryUp::Cancel(murre_mailbox::client::PutKey(key)));
+            }
+        }
+        self.sweep_now(cx.now.mono);
         Ok(())
     }
 
@@ -299,6 +316,54 @@ impl Delivery {
     /// [`TurnError`] if the store fails.
     pub fn own_drop(&self, view: &dyn View, contact: u32) -> Result<Option<Bytes<32>>, TurnError> {
         Ok(Self::route(view, contact)?.and_then(|r| r.drops.first().map(|(secret, _)| *secret)))
+    }
+
+    /// This store was rolled back or copied: nothing more is sealed for this contact.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn halt(&mut self, cx: &mut Ctx<'_, '_>, contact: u32) -> Result<(), TurnError> {
+        // spec: D-12
+        if let Some(mut row) = Self::route(cx.tx, contact)? {
+            row.halted = true;
+            Self::save_route(cx, contact, &row);
+        }
+        Ok(())
+    }
+
+    /// The client refuses these bytes as no valid box: the contact's grant is unusable. It is forgotten, and what
+    /// was sealed under it is sealed anew once there is a better one.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn unusable(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        put: murre_mailbox::client::PutKey,
+    ) -> Result<(), TurnError> {
+        self.flights.remove(&put.0);
+        let contact = match super::parcel_of(put) {
+            Some(number) => {
+                let row: Option<rows::ParcelRow> = rows::get(cx.tx, rows::PARCELS, &number.to_be_bytes())?;
+                self.forget_parcel(cx, number);
+                row.map(|r| r.contact)
+            }
+            None => {
+                let row: Option<rows::OutboxRow> = rows::get(cx.tx, rows::OUTBOX, &put.0.to_be_bytes())?;
+                row.map(|mut row| {
+                    row.boxed = None;
+                    rows::put(cx.tx, rows::OUTBOX, &put.0.to_be_bytes(), &row);
+                    row.contact
+                })
+            }
+        };
+        let Some(contact) = contact else { return Ok(()) };
+        if let Some(mut row) = Self::route(cx.tx, contact)? {
+            row.grant = None;
+            row.settled = false;
+            Self::save_route(cx, contact, &row);
+        }
+        Ok(())
     }
 
     /// The watches in which a contact's boxes may lie.

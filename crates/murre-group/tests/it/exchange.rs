@@ -322,3 +322,19 @@ fn another_device_cannot_seal_in_this_devices_place() {
     });
     assert_eq!(refused, Err(SealError::NotOwnLeaf));
 }
+
+#[test]
+fn signals_have_a_key_that_both_share_and_that_moves_no_ratchet() {
+    let (mut alice, mut bob, state) = pair();
+    let first = seal(&mut alice, state, b"early").unwrap();
+    let key = |person: &mut Person| {
+        let mut tx = Turn::new(&person.rows);
+        let key = person.engine.signal_key(&mut tx, log(1), state).unwrap();
+        assert!(tx.into_batch().is_empty(), "nothing to write: nothing moved");
+        *key.expose()
+    };
+    assert_eq!(key(&mut alice), key(&mut bob));
+    alice.restart();
+    assert_eq!(key(&mut alice), key(&mut bob));
+    assert_eq!(open(&mut bob, state, &first).unwrap().plaintext, b"early");
+}

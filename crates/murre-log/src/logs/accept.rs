@@ -18,7 +18,7 @@ use crate::fork::ForkProof;
 use crate::link::Link;
 use crate::position::{AuthorNo, LogNo, Position};
 use crate::rows::{self, AuthorRow, HeadRow};
-use murre_core::{Bug, Turn, TurnError, View, sabotage};
+use murre_core::{Turn, TurnError, View, sabotage};
 use std::collections::VecDeque;
 
 /// Most entries kept beside the first under the numbers of one author, unless another author's entry builds on
@@ -206,8 +206,10 @@ impl Logs {
                 return Ok(());
             }
             for child in pending::waiters(tx, log, &parent)? {
+                // A sibling refused earlier in this list took its own waiters with it.
                 let Some(entry) = pending::held(tx, log, &child)? else {
-                    return Err(Bug::new("a waiting link without its entry").into());
+                    rows::drop_waiting(tx, log, &parent, &child);
+                    continue;
                 };
                 match self.take(tx, log, &entry)? {
                     Verdict::Missing(_) => rows::drop_waiting(tx, log, &parent, &child),
