@@ -30,7 +30,8 @@ pub enum PutTrouble {
     NoNetwork,
     /// Every custodian was tried and too few answered. It goes on by itself, later.
     NoCustodian,
-    /// Custodians answer, but too many refuse for want of room. It goes on by itself, later.
+    /// Custodians answer, but too many refuse for want of room: told after each round. It goes on by itself, later;
+    /// cancel it to put the content into another epoch or mailbox.
     Full,
     /// The puzzle was not solved. It is asked for again, later.
     Unpaid,
@@ -80,9 +81,10 @@ pub enum ClientEvent {
         /// Why.
         why: PutTrouble,
     },
-    /// There is room again for these queued puts: call `put` (or `put_object`) once more with their bytes.
+    /// There is room for these waiting puts, kept for [`super::limits::CALL_MS`]: call `put` (or `put_object`) with
+    /// their bytes, or `cancel`. They may have been started before and have given their place up.
     PutRoom {
-        /// Which, in the order they were first offered.
+        /// Which, in the order of the line.
         puts: Vec<PutKey>,
     },
     /// Boxes that were found, verified, and not yet taken. Call `boxes_taken` in the turn that stores them.
@@ -127,7 +129,7 @@ pub enum ClientEvent {
 pub enum PutStart {
     /// It is under way; or was already, with these very bytes.
     Started,
-    /// No room: only its key is kept, and [`ClientEvent::PutRoom`] will ask for it again.
+    /// No room, or it waits for its time: only its key is kept, and [`ClientEvent::PutRoom`] will ask for it again.
     Queued,
 }
 
@@ -210,9 +212,9 @@ pub struct ClientStatus {
     pub clock_offset_ms: i64,
     /// Nodes that are avoided for lies or failures.
     pub avoided: usize,
-    /// Puts under way.
+    /// Puts that hold a place.
     pub puts: usize,
-    /// Puts that wait for room.
+    /// Puts that wait without a place.
     pub puts_queued: usize,
     /// Mailboxes under watch.
     pub watches: usize,

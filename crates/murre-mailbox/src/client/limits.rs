@@ -40,8 +40,14 @@ pub const MAX_LONG_POLLS: usize = 64;
 pub const MAX_LATE: usize = 256;
 /// Puts under way at once. Their bytes are held in memory.
 pub const MAX_PUTS: usize = 64;
-/// Keys of puts that wait for room; their bytes stay with the parent.
+/// Keys of puts that hold no place; their bytes stay with the parent.
 pub const MAX_QUEUED_PUTS: usize = 16_384;
+/// Puts that give up their places to others in [`YIELD_MS`]: each costs the parent a look for its bytes.
+pub const MAX_YIELDS: usize = 64;
+/// The time that [`MAX_YIELDS`] is counted over, ms.
+pub const YIELD_MS: u64 = SECOND;
+/// How long a place is kept for a put that the parent was asked for, ms.
+pub const CALL_MS: u64 = 10 * SECOND;
 /// Custodians asked directly at once for one put.
 pub const FILL_WIDTH: usize = 3;
 /// Coordinators tried in one round of a put or a careful read before custodians are asked one by one.

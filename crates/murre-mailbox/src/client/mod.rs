@@ -14,7 +14,7 @@
 //!
 //! | file | what it decides |
 //! |---|---|
-//! | `puts`, `put`, `proofs` | who is asked to store, when it is stored, what is paid |
+//! | `puts`, `put`, `waiting`, `proofs` | who is asked to store, when it is stored, who waits, what is paid |
 //! | `watches`, `reads`, `place` | which epochs are read, how carefully, what is new |
 //! | `objects` | the owner object of a door |
 //! | `network` | which network, which nodes, what time |
@@ -37,6 +37,7 @@ mod put;
 mod puts;
 mod reads;
 pub mod rows;
+mod waiting;
 mod watches;
 mod wire;
 
@@ -123,6 +124,10 @@ impl Client {
 
     /// Stores a sealed box, or goes on storing it. `bytes` are its final bytes; they are never changed.
     ///
+    /// While others wait, a put that only waits itself gives its place up and is asked for again with
+    /// [`ClientEvent::PutRoom`]; offer its bytes within [`limits::CALL_MS`] then. A put that ended (solid, cancelled,
+    /// [`PutTrouble::ended`], proven conflict) leaves nothing behind: its key may carry other bytes at once.
+    ///
     /// # Errors
     /// [`PutError`].
     pub fn put(
@@ -154,12 +159,13 @@ impl Client {
         what: What,
         bytes: &[u8],
     ) -> Result<PutStart, PutError> {
-        let start = self.puts.offer(&self.wire, key, what, bytes)?;
-        if self.wire.network.is_none() {
+        let start = self.puts.offer(&self.wire, key, what, bytes);
+        if start.is_ok() && self.wire.network.is_none() {
             cx.up(ClientEvent::PutProblem { put: key, why: PutTrouble::NoNetwork });
         }
+        // A refused one may have left its place to another.
         self.drive(cx);
-        Ok(start)
+        start
     }
 
     /// Ends a put.
@@ -205,6 +211,14 @@ impl Client {
     /// The content of these boxes is in this turn's batch, or they are rubbish: never deliver them again.
     pub fn boxes_taken(&mut self, cx: &mut ClientCx<'_, '_>, key: WatchKey, ids: &[BoxId]) {
         self.watches.taken(cx.tx, &key, ids);
+        self.drive(cx);
+    }
+
+    /// The parent had no room for these boxes and has some now: they are fetched and delivered again at the next
+    /// poll, at most a minute later. Boxes that were taken or never delivered are left alone. Each costs its bytes
+    /// once more, so call it when there is room, not while there is none.
+    pub fn release(&mut self, cx: &mut ClientCx<'_, '_>, key: WatchKey, ids: &[BoxId]) {
+        self.watches.release(cx.now.mono, &key, ids);
         self.drive(cx);
     }
 
@@ -318,7 +332,9 @@ impl Client {
                     self.hurry();
                 }
             }
-            Purpose::Put { put, .. } => self.puts.answered(cx, &mut self.wire, *put, node, reply),
+            Purpose::Put { put, hash, .. } => {
+                self.puts.answered(cx, &mut self.wire, (*put, *hash), node, reply);
+            }
             Purpose::List { .. } => self.watches.list_answered(cx, &mut self.wire, node, &purpose, reply),
             Purpose::Get { .. } => self.watches.get_answered(cx, &mut self.wire, node, &purpose, reply),
             Purpose::Object(get) => self.objects.answered(cx, &mut self.wire, node, *get, reply),
@@ -333,7 +349,7 @@ impl Client {
     fn failed(&mut self, now: Mono, gone: &Inflight) {
         match &gone.purpose {
             Purpose::Hello | Purpose::Descriptors(_) => {}
-            Purpose::Put { put, .. } => self.puts.failed(*put, &gone.node),
+            Purpose::Put { put, hash, .. } => self.puts.failed((*put, *hash), &gone.node),
             Purpose::List { .. } => self.watches.list_failed(now, &gone.purpose),
             Purpose::Get { .. } => self.watches.get_failed(&gone.purpose),
             Purpose::Object(get) => self.objects.failed(*get),
@@ -387,6 +403,13 @@ impl Client {
             self.watches.next_timeout(&self.wire),
         ];
         parts.into_iter().flatten().min()
+    }
+
+    /// Whether this key is a node's, as far as the directory and the bootstraps say: a link to it is ours, not a
+    /// contact's.
+    #[must_use]
+    pub fn is_node(&self, peer: &PeerKey) -> bool {
+        self.wire.is_node(peer)
     }
 
     /// The adopted network.

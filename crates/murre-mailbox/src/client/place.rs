@@ -27,6 +27,10 @@ struct Pending {
     without: BTreeSet<PeerKey>,
     asked: bool,
     delivered: bool,
+    /// It was delivered at some time, so those who listed it did not invent it.
+    seen: bool,
+    /// The parent wants it once more.
+    released: bool,
 }
 
 /// A careful read that is owed or under way.
@@ -92,6 +96,8 @@ pub struct Place {
     pending: BTreeMap<BoxId, Pending>,
     pub gets: usize,
     pub get_retry_at: Option<Mono>,
+    /// When released boxes are fetched again.
+    pub again_at: Option<Mono>,
     pub careful: Option<Careful>,
     /// When the next careful read falls due by itself.
     pub close_at: Option<Wall>,
@@ -135,6 +141,7 @@ impl Place {
             pending: BTreeMap::new(),
             gets: 0,
             get_retry_at: None,
+            again_at: None,
             careful: None,
             close_at: None,
             closed: row.is_some_and(|r| r.d),
@@ -273,15 +280,42 @@ impl Place {
         match self.pending.get_mut(id) {
             Some(p) if !p.delivered => {
                 p.delivered = true;
+                p.seen = true;
                 true
             }
             _ => false,
         }
     }
 
-    /// Gives up a box that nobody has; tells who listed it.
+    /// Gives up a box that nobody has; tells who invented it. One that was delivered before has only expired.
     pub fn drop_pending(&mut self, id: &BoxId) -> BTreeSet<PeerKey> {
-        self.pending.remove(id).map(|p| p.listed_by).unwrap_or_default()
+        self.pending.remove(id).filter(|p| !p.seen).map(|p| p.listed_by).unwrap_or_default()
+    }
+
+    /// The parent has not taken these and wants them again, at the next poll or at `latest`.
+    pub fn release(&mut self, ids: &[BoxId], now: Mono, latest: Mono) {
+        for id in ids {
+            if let Some(p) = self.pending.get_mut(id).filter(|p| p.delivered) {
+                p.released = true;
+                let poll = if self.poll_at > now { self.poll_at.min(latest) } else { latest };
+                self.again_at.get_or_insert(poll);
+            }
+        }
+    }
+
+    /// Released boxes are wanted again, when it is time.
+    // spec: BC-19
+    pub fn want_again(&mut self, now: Mono) {
+        if self.again_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.again_at = None;
+        for p in self.pending.values_mut().filter(|p| p.released) {
+            p.released = false;
+            p.delivered = false;
+            p.asked = false;
+            p.without.clear();
+        }
     }
 
     /// Remembers for good that the parent has these.

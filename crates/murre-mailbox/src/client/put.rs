@@ -13,11 +13,12 @@ use super::events::PuzzleId;
 use super::limits::{FILL_WIDTH, MAX_COORDINATORS};
 use crate::boxes::SealedBox;
 use crate::door::SignedObject;
-use crate::receipt::Expected;
+use crate::receipt::{self, Expected, Receipt, ReceiptBody};
 use murre_core::id::{Locator, PeerKey};
 use murre_core::params::Quorum;
 use murre_core::params::delivery::{RETRY_MAX_MS, RETRY_MS};
 use murre_core::{Mono, NetworkParams, Rng};
+use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is stored.
@@ -43,6 +44,17 @@ fn check(what: What, bytes: &[u8], params: &NetworkParams) -> Result<(Expected, 
             Ok((Expected::from(&verified), verified.locator()))
         }
     }
+}
+
+/// What one receipt was worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worth {
+    /// A custodian of the placement holds these bytes.
+    Counts(PeerKey),
+    /// Nobody signed this, or it is about other bytes, another expiry or another epoch.
+    Nothing,
+    /// A node that does not belong to the placement, as far as we know.
+    Foreign,
 }
 
 /// Who is asked next.
@@ -148,6 +160,24 @@ impl Put {
         }
     }
 
+    /// Whether it does nothing now but hold its place: it waits for its time, or for a puzzle.
+    pub fn idle(&self, now: Mono) -> bool {
+        self.flying.is_empty() && (self.paying.is_some() || self.retry_at.is_some_and(|at| at > now))
+    }
+
+    /// Keeps only what is needed to weigh a late receipt and to go on.
+    pub fn give_up_bytes(&mut self) {
+        self.bytes = Vec::new();
+        self.asked.clear();
+        self.needs.clear();
+        self.full.clear();
+    }
+
+    /// Goes on where an earlier try with the same bytes stopped.
+    pub fn resume(self, before: Self) -> Self {
+        Self { signed: before.signed, backoff: before.backoff, ..self }
+    }
+
     /// Begins asking from the start.
     pub fn new_round(&mut self) {
         self.asked.clear();
@@ -165,4 +195,30 @@ impl Put {
         self.backoff = if self.backoff == 0 { RETRY_MS } else { (self.backoff * 2).min(RETRY_MAX_MS) };
         self.retry_at = Some(now.plus(self.backoff + rng.below(self.backoff / 8 + 1)));
     }
+}
+
+/// What a receipt is worth for what was put.
+// spec: BC-8
+pub fn weigh(expect: &Expected, placement: &[PeerKey], receipt: Receipt) -> Worth {
+    let signer = if murre_core::sabotage::active("count-forged-receipt") {
+        unverified(&receipt).map(|body| body.n)
+    } else {
+        receipt::check(receipt, expect).ok()
+    };
+    match signer {
+        None => Worth::Nothing,
+        Some(node) if placement.contains(&node) => Worth::Counts(node),
+        Some(_) => Worth::Foreign,
+    }
+}
+
+/// The planted fault's way around [`murre_crypto::Signed`], which has none.
+fn unverified(receipt: &Receipt) -> Option<ReceiptBody> {
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Open {
+        p: ByteBuf,
+        s: murre_crypto::Signature,
+    }
+    let open: Open = murre_core::codec::decode(&receipt.bytes(), 4_096).ok()?;
+    murre_core::codec::decode(&open.p, 4_096).ok()
 }

@@ -2,44 +2,40 @@
 //!
 //! Nothing here is durable. The parent keeps the outbox row with the final bytes and offers it again after a
 //! restart; this half never changes them and never makes a second box.
+//!
+//! At most [`MAX_PUTS`] hold a place and with it their bytes. Who only waits, for its time or for a puzzle, gives its
+//! place to whoever stands in line, so a mailbox that is full, or custodians that are silent, hold up nobody else.
 
 use super::ClientCx;
 use super::events::{ClientEvent, PutError, PutKey, PutStart, PutTrouble, PuzzleId};
-use super::limits::{MAX_PUTS, MAX_QUEUED_PUTS, REQUEST_MS};
+use super::limits::{CALL_MS, MAX_PUTS, MAX_QUEUED_PUTS, MAX_YIELDS, REQUEST_MS, YIELD_MS};
 use super::proofs::{Need, Proofs};
-use super::put::{Next, Put, What};
+use super::put::{Next, Put, What, Worth, weigh};
+use super::waiting::Waiting;
 use super::wire::{Purpose, Wire};
 use crate::boxes::SealedBox;
 use crate::frame::{PutRefusal, Reply, Request};
 use crate::limits::{takes_objects, takes_puts};
-use crate::receipt::{Expected, Receipt, ReceiptBody, check};
-use murre_core::Mono;
+use crate::receipt::Receipt;
 use murre_core::id::PeerKey;
 use murre_core::params::PuzzlePrice;
+use murre_core::{Mono, NetworkParams, Wall};
 use murre_crypto::puzzle::Solution;
 use serde_bytes::ByteBuf;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Puzzles that one put asks for before it believes that it is being mocked.
 const MAX_PUZZLES_PER_PUT: u32 = 4;
-
-/// What one receipt was worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Worth {
-    /// A custodian of the placement holds these bytes.
-    Counts(PeerKey),
-    /// Nobody signed this, or it is about other bytes, another expiry or another epoch.
-    Nothing,
-    /// A node that does not belong to the placement, as far as we know.
-    Foreign,
-}
 
 /// Every put.
 #[derive(Default)]
 pub struct Puts {
     active: BTreeMap<PutKey, Put>,
-    queue: VecDeque<PutKey>,
-    queued: BTreeSet<PutKey>,
+    waiting: Waiting,
+    /// Since when yields are counted, and how many there were.
+    yields: (Mono, usize),
+    /// When more of them may follow, if some are owed.
+    yield_at: Option<Mono>,
     proofs: Proofs,
     /// Something may be sent before any timer is due.
     pub stirred: bool,
@@ -62,37 +58,61 @@ impl Puts {
             return if put.bytes == bytes { Ok(PutStart::Started) } else { Err(PutError::OtherBytes) };
         }
         // Without a network nothing can be checked yet; the offer waits like one without room.
-        let params = wire.params().filter(|_| self.active.len() < MAX_PUTS);
-        let Some(params) = params else { return self.enqueue(key) };
-        let put = Put::new(what, bytes, params).map_err(|what| PutError::Invalid { what })?;
-        self.unqueue(&key);
+        let Some(params) = wire.params() else { return self.wait(key) };
+        let place = self.waiting.is_called(&key) || self.free() > 0;
+        if !place && self.waiting.known(&key).is_none() {
+            return self.wait(key);
+        }
+        let put = match Put::new(what, bytes, params) {
+            Ok(put) => put,
+            Err(what) => {
+                if self.waiting.known(&key).is_none() {
+                    self.cancel(&key);
+                }
+                return Err(PutError::Invalid { what });
+            }
+        };
+        if let Some(before) = self.waiting.known(&key) {
+            if before.what != put.what || before.expect != put.expect {
+                return Err(PutError::OtherBytes);
+            }
+            if !place || self.waiting.is_asleep(&key) {
+                return Ok(PutStart::Queued);
+            }
+        }
+        let put = match self.waiting.remove(&key) {
+            Some(before) => put.resume(*before),
+            None => put,
+        };
         self.active.insert(key, put);
         self.stirred = true;
         Ok(PutStart::Started)
     }
 
-    fn enqueue(&mut self, key: PutKey) -> Result<PutStart, PutError> {
-        if !self.queued.contains(&key) {
-            if self.queue.len() >= MAX_QUEUED_PUTS {
-                return Err(PutError::TooMany);
-            }
-            self.queue.push_back(key);
-            self.queued.insert(key);
+    fn wait(&mut self, key: PutKey) -> Result<PutStart, PutError> {
+        if self.waiting.len() >= MAX_QUEUED_PUTS && !self.waiting.contains(&key) {
+            return Err(PutError::TooMany);
         }
+        self.waiting.join(key);
         Ok(PutStart::Queued)
     }
 
-    fn unqueue(&mut self, key: &PutKey) {
-        if self.queued.remove(key) {
-            self.queue.retain(|k| k != key);
-        }
+    /// Places that nobody holds and that are kept for nobody.
+    fn free(&self) -> usize {
+        MAX_PUTS.saturating_sub(self.active.len() + self.waiting.called_len())
     }
 
     /// Ends a put. Answers that still come are ignored.
     pub fn cancel(&mut self, key: &PutKey) {
         self.active.remove(key);
-        self.unqueue(key);
+        self.waiting.remove(key);
         self.stirred = true;
+    }
+
+    /// A put that has a place or had one, if it still carries the bytes with this hash.
+    fn find(&mut self, (key, hash): (PutKey, [u8; 32])) -> Option<&mut Put> {
+        let put = self.active.get_mut(&key).or_else(|| self.waiting.known_mut(&key))?;
+        (put.expect.hash == hash).then_some(put)
     }
 
     /// A puzzle came back.
@@ -110,6 +130,16 @@ impl Puts {
                 cx.up(ClientEvent::PutProblem { put: *key, why: PutTrouble::Unpaid });
             }
         }
+        for key in self.waiting.paying(id) {
+            if solved {
+                self.waiting.wake(&key);
+            } else if let Some(mut put) = self.waiting.remove(&key) {
+                put.paying = None;
+                put.back_off(cx.now.mono, cx.rng);
+                self.waiting.sleep(key, *put);
+                cx.up(ClientEvent::PutProblem { put: key, why: PutTrouble::Unpaid });
+            }
+        }
         self.stirred = true;
     }
 
@@ -119,23 +149,35 @@ impl Puts {
             put.new_round();
             put.backoff = 0;
         }
+        self.waiting.wake_all();
         self.stirred = true;
     }
 
-    /// How many are under way, and how many wait for room.
+    /// Whether it gave its place up and waits for its time.
+    #[cfg(test)]
+    pub fn is_asleep(&self, key: &PutKey) -> bool {
+        self.waiting.is_asleep(key)
+    }
+
+    /// How many hold a place, and how many wait without one.
     pub fn counts(&self) -> (usize, usize) {
-        (self.active.len(), self.queue.len())
+        (self.active.len(), self.waiting.len())
     }
 
     /// Earliest moment at which a put has something to do.
     pub fn next_timeout(&self) -> Option<Mono> {
-        self.active.values().filter_map(|p| p.retry_at).min()
+        let active = self.active.values().filter_map(|p| p.retry_at).min();
+        [active, self.waiting.next_timeout(), self.yield_at].into_iter().flatten().min()
     }
 
     /// Sends whatever can be sent now.
     pub fn drive(&mut self, cx: &mut ClientCx<'_, '_>, wire: &mut Wire) {
         let due = self.next_timeout().is_some_and(|at| at <= cx.now.mono);
         if !std::mem::take(&mut self.stirred) && !due {
+            if self.waiting.line_len() > 0 && wire.network.is_some() {
+                self.make_room(cx.now.mono);
+                self.announce_room(cx);
+            }
             return;
         }
         let keys: Vec<PutKey> = self.active.keys().copied().collect();
@@ -147,18 +189,57 @@ impl Puts {
                 cx.up(ClientEvent::PutProblem { put: key, why });
             }
         }
-        self.announce_room(cx, wire);
+        let Some(params) = wire.params().copied() else { return };
+        self.wake(cx, wire.time(cx.now), &params);
+        self.make_room(cx.now.mono);
+        self.announce_room(cx);
     }
 
-    fn announce_room(&mut self, cx: &mut ClientCx<'_, '_>, wire: &Wire) {
-        if wire.network.is_none() {
+    /// Sleepers whose time has come stand in line again; those whose time is over end.
+    fn wake(&mut self, cx: &mut ClientCx<'_, '_>, time: Wall, params: &NetworkParams) {
+        self.waiting.lapse(cx.now.mono);
+        for key in self.waiting.due(cx.now.mono) {
+            match self.waiting.known(&key).and_then(|put| over(put, time, params)) {
+                Some(why) => {
+                    self.waiting.remove(&key);
+                    cx.up(ClientEvent::PutProblem { put: key, why });
+                }
+                None => self.waiting.wake(&key),
+            }
+        }
+    }
+
+    /// Who only waits gives its place to who stands in line: first those that would have waited longest. Not all
+    /// in one turn, because each costs the parent a look for bytes, and while nobody can be asked every put that
+    /// is started waits at once.
+    // spec: BC-20
+    fn make_room(&mut self, now: Mono) {
+        self.yield_at = None;
+        let wanted = self.waiting.line_len().saturating_sub(self.free());
+        if wanted == 0 {
             return;
         }
-        let free = MAX_PUTS.saturating_sub(self.active.len()).min(self.queue.len());
-        let puts: Vec<PutKey> = self.queue.drain(..free).collect();
-        for key in &puts {
-            self.queued.remove(key);
+        let idle = self.active.iter().filter(|(_, put)| put.idle(now));
+        let mut idle: Vec<(Mono, PutKey)> =
+            idle.map(|(key, put)| (put.retry_at.unwrap_or(Mono(u64::MAX)), *key)).collect();
+        idle.sort_unstable();
+        for (_, key) in idle.into_iter().rev().take(wanted) {
+            if now.since(self.yields.0) >= YIELD_MS {
+                self.yields = (now, 0);
+            }
+            if self.yields.1 >= MAX_YIELDS {
+                self.yield_at = Some(self.yields.0.plus(YIELD_MS));
+                return;
+            }
+            self.yields.1 += 1;
+            if let Some(put) = self.active.remove(&key) {
+                self.waiting.sleep(key, put);
+            }
         }
+    }
+
+    fn announce_room(&mut self, cx: &mut ClientCx<'_, '_>) {
+        let puts = self.waiting.call(self.free(), cx.now.mono.plus(CALL_MS));
         if !puts.is_empty() {
             cx.up(ClientEvent::PutRoom { puts });
         }
@@ -172,20 +253,12 @@ impl Puts {
         if put.retry_at.is_some() {
             put.new_round();
         }
+        let params = *wire.params()?;
+        if let Some(why) = over(put, wire.time(cx.now), &params) {
+            return Some(why);
+        }
         if put.paying.is_some() {
             return None;
-        }
-        let params = *wire.params()?;
-        let time = wire.time(cx.now);
-        let open = match put.what {
-            What::Box => takes_puts(put.expect.epoch, time, &params),
-            What::Object => takes_objects(put.expect.epoch, time, &params),
-        };
-        if put.expect.expiry_hour <= time.hour() {
-            return Some(PutTrouble::Expired);
-        }
-        if !open {
-            return Some(PutTrouble::EpochOver);
         }
         let placement = wire.placement(&put.locator, put.expect.epoch, cx.now);
         let q = wire.quorum(cx.now);
@@ -223,8 +296,8 @@ impl Puts {
     }
 
     /// A custodian was silent or unreachable.
-    pub fn failed(&mut self, key: PutKey, node: &PeerKey) {
-        if let Some(put) = self.active.get_mut(&key) {
+    pub fn failed(&mut self, of: (PutKey, [u8; 32]), node: &PeerKey) {
+        if let Some(put) = self.find(of) {
             put.flying.remove(node);
         }
         self.stirred = true;
@@ -235,12 +308,15 @@ impl Puts {
         &mut self,
         cx: &mut ClientCx<'_, '_>,
         wire: &mut Wire,
-        key: PutKey,
+        of: (PutKey, [u8; 32]),
         node: PeerKey,
         reply: Reply,
     ) {
         self.stirred = true;
-        let Some(put) = self.active.get_mut(&key) else { return };
+        let key = of.0;
+        // spec: BC-21
+        // It ended, or its key carries other bytes by now: the answer says nothing against anybody.
+        let Some(put) = self.find(of) else { return };
         let fan = put.flying.remove(&node).unwrap_or(false);
         match reply {
             Reply::Put { receipts, refused } => {
@@ -272,7 +348,9 @@ impl Puts {
         node: PeerKey,
         receipts: Vec<Receipt>,
     ) -> bool {
-        let Some(put) = self.active.get_mut(&key) else { return true };
+        let Some(put) = self.active.get_mut(&key).or_else(|| self.waiting.known_mut(&key)) else {
+            return true;
+        };
         let placement = wire.placement(&put.locator, put.expect.epoch, cx.now);
         let before = put.signed.len();
         for receipt in receipts {
@@ -297,12 +375,12 @@ impl Puts {
         key: PutKey,
         placement: &[PeerKey],
     ) -> bool {
-        let Some(put) = self.active.get(&key) else { return true };
+        let Some(put) = self.active.get(&key).or_else(|| self.waiting.known(&key)) else { return true };
         let solid = put.solid(placement, &wire.quorum(cx.now));
         let signed_by = put.signed.iter().filter(|n| placement.contains(n)).copied().collect();
         cx.up(ClientEvent::Receipts { put: key, signed_by, solid });
         if solid {
-            self.active.remove(&key);
+            self.cancel(&key);
         }
         solid
     }
@@ -316,18 +394,21 @@ impl Puts {
         who: PeerKey,
         refusal: PutRefusal,
     ) {
-        let Some(put) = self.active.get_mut(&key) else { return };
         match refusal {
             PutRefusal::NeedProof { price, block } => {
                 self.need_proof(cx, wire, key, told_by == who, who, price, block);
             }
             PutRefusal::Conflict { held } => self.conflict(cx, wire, key, told_by == who, who, &held),
-            PutRefusal::Quota => {
-                put.full.insert(who);
+            // What a coordinator says of others does not make the place full: they are asked.
+            // spec: BC-5, BC-22
+            PutRefusal::Quota if told_by == who => {
+                if let Some(put) = self.active.get_mut(&key) {
+                    put.full.insert(who);
+                }
             }
             // Its directory is not ours: compare them.
             PutRefusal::NotMine => wire.doubt = Some(told_by),
-            PutRefusal::Expired | PutRefusal::Busy => {}
+            PutRefusal::Quota | PutRefusal::Expired | PutRefusal::Busy => {}
         }
     }
 
@@ -342,7 +423,8 @@ impl Puts {
         block: u32,
     ) {
         let (Some(put), Some(params)) = (self.active.get_mut(&key), wire.params().copied()) else { return };
-        if put.puzzles >= MAX_PUZZLES_PER_PUT {
+        let placement = wire.placement(&put.locator, put.expect.epoch, cx.now);
+        if put.puzzles >= MAX_PUZZLES_PER_PUT || !placement.contains(&who) {
             return;
         }
         let known = self.proofs.for_place(&put.locator, put.expect.epoch, Some(block));
@@ -373,7 +455,8 @@ impl Puts {
         who: PeerKey,
         held: &[u8],
     ) {
-        let (Some(put), Some(params)) = (self.active.get(&key), wire.params()) else { return };
+        let put = self.active.get(&key).or_else(|| self.waiting.known(&key));
+        let (Some(put), Some(params)) = (put, wire.params()) else { return };
         if held.is_empty() {
             // The proof stands elsewhere in this answer, or does not and then nothing was said.
             return;
@@ -382,7 +465,7 @@ impl Puts {
         let held = held.filter(|b| b.id() == put.expect.id && b.hash() != put.expect.hash);
         let proven = held.is_some();
         if proven {
-            self.active.remove(&key);
+            self.cancel(&key);
         } else if direct {
             // What a coordinator says of another proves nothing against either.
             wire.peers.avoid(who, cx.now.mono);
@@ -409,33 +492,20 @@ fn send(
     };
     // A node whose address nobody knows counts as asked: the round goes on without it.
     put.asked.insert(node);
-    if wire.request(cx, node, Purpose::Put { put: key, fan }, body, REQUEST_MS) {
+    if wire.request(cx, node, Purpose::Put { put: key, hash: put.expect.hash, fan }, body, REQUEST_MS) {
         put.flying.insert(node, fan);
     }
 }
 
-/// What a receipt is worth for what was put.
-// spec: BC-8
-fn weigh(expect: &Expected, placement: &[PeerKey], receipt: Receipt) -> Worth {
-    let signer = if murre_core::sabotage::active("count-forged-receipt") {
-        unverified(&receipt).map(|body| body.n)
-    } else {
-        check(receipt, expect).ok()
+/// Whether its time is over, and why.
+fn over(put: &Put, time: Wall, params: &NetworkParams) -> Option<PutTrouble> {
+    let open = match put.what {
+        What::Box => takes_puts(put.expect.epoch, time, params),
+        What::Object => takes_objects(put.expect.epoch, time, params),
     };
-    match signer {
-        None => Worth::Nothing,
-        Some(node) if placement.contains(&node) => Worth::Counts(node),
-        Some(_) => Worth::Foreign,
+    if put.expect.expiry_hour <= time.hour() {
+        Some(PutTrouble::Expired)
+    } else {
+        (!open).then_some(PutTrouble::EpochOver)
     }
-}
-
-/// The planted fault's way around [`murre_crypto::Signed`], which has none.
-fn unverified(receipt: &Receipt) -> Option<ReceiptBody> {
-    #[derive(serde::Serialize, serde::Deserialize)]
-    struct Open {
-        p: ByteBuf,
-        s: murre_crypto::Signature,
-    }
-    let open: Open = murre_core::codec::decode(&receipt.bytes(), 4_096).ok()?;
-    murre_core::codec::decode(&open.p, 4_096).ok()
 }

@@ -41,7 +41,7 @@ impl Watches {
             let poll = open.then_some(p.poll_at);
             let long = (current && p.long.is_none() && wire.has_long_room()).then_some(p.long_at);
             let tombstone = p.tombstone_at.filter(|_| !p.tombstones.is_empty());
-            [careful, poll, long, tombstone, p.get_retry_at].into_iter().flatten().min()
+            [careful, poll, long, tombstone, p.get_retry_at, p.again_at].into_iter().flatten().min()
         };
         let places = self.all.values().flat_map(|w| {
             let last = w.places.keys().next_back().copied();
@@ -90,6 +90,7 @@ impl Watches {
             let placement = wire.placement(&place.reader.locator, *epoch, cx.now);
             let q = wire.quorum(cx.now);
             let mut at = At { watch: key, epoch: *epoch, place, placement, k: q.k, r: q.r };
+            at.place.want_again(cx.now.mono);
             at.gets(cx, wire);
             at.careful(cx, wire);
             at.routine(cx, wire, open.contains(epoch));

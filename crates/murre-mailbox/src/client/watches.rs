@@ -133,6 +133,14 @@ impl Watches {
         self.stirred = true;
     }
 
+    /// The parent wants these again.
+    pub fn release(&mut self, now: Mono, key: &WatchKey, ids: &[BoxId]) {
+        let Some(watch) = self.all.get_mut(key) else { return };
+        for place in watch.places.values_mut() {
+            place.release(ids, now, now.plus(POLL_MS));
+        }
+    }
+
     /// These may be deleted at the custodians.
     pub fn tombstone(&mut self, key: &WatchKey, ids: &[BoxId]) {
         let Some(watch) = self.all.get_mut(key) else { return };

@@ -43,6 +43,8 @@ pub enum Purpose {
     Put {
         /// Which.
         put: PutKey,
+        /// Hash of the bytes: the key may carry others by the time of the answer.
+        hash: [u8; 32],
         /// As coordinator.
         fan: bool,
     },
@@ -129,7 +131,7 @@ pub struct Wire {
     /// A node whose directory seems to differ from ours: compare soon.
     pub doubt: Option<PeerKey>,
     inflight: BTreeMap<u64, Inflight>,
-    pub late: VecDeque<(u64, PeerKey, PutKey)>,
+    pub late: VecDeque<(u64, PeerKey, Purpose)>,
     per_node: BTreeMap<PeerKey, usize>,
     long_polls: usize,
     next_id: u64,
@@ -333,8 +335,8 @@ impl Wire {
         }
         // A receipt is as good late as early.
         let at = self.late.iter().position(|(l, p, _)| *l == id && *p == peer)?;
-        let (_, node, put) = self.late.remove(at)?;
-        Some(Inflight { node, purpose: Purpose::Put { put, fan: false }, deadline: Mono(0) })
+        let (_, node, purpose) = self.late.remove(at)?;
+        Some(Inflight { node, purpose, deadline: Mono(0) })
     }
 
     /// Takes every request whose time is over.
@@ -353,11 +355,11 @@ impl Wire {
 
     fn give_up(&mut self, id: u64) -> Option<Inflight> {
         let gone = self.remove(id)?;
-        if let Purpose::Put { put, .. } = gone.purpose {
+        if matches!(gone.purpose, Purpose::Put { .. }) {
             if self.late.len() >= MAX_LATE {
                 self.late.pop_front();
             }
-            self.late.push_back((id, gone.node, put));
+            self.late.push_back((id, gone.node, gone.purpose.clone()));
         }
         Some(gone)
     }

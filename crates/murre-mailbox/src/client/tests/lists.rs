@@ -172,6 +172,56 @@ fn what_was_taken_never_comes_again_and_what_was_not_does() {
 }
 
 #[test]
+fn released_boxes_come_again_at_the_next_poll_in_the_same_run() {
+    let mut b = world(6);
+    let epoch = b.epoch;
+    b.w.taking = false;
+    let ids = b.fill(epoch, 0..5, &[0, 1, 2, 3, 4, 5]);
+    let old = b.fill(epoch - 3, 50..52, &[0, 1, 2, 3, 4, 5]);
+    b.watch();
+    b.w.run(5_000);
+    let all: BTreeSet<BoxId> = ids.union(&old).copied().collect();
+    assert_eq!(b.delivered(), all);
+    b.w.delivered.clear();
+    b.w.run(10 * MINUTE);
+    assert_eq!(b.delivered(), BTreeSet::new(), "what was not released does not come again");
+    // Two of an open epoch, one of an old one, one that nobody ever delivered.
+    let mut some: Vec<BoxId> = ids.iter().take(2).chain(old.iter().take(1)).copied().collect();
+    some.push(BoxId::from_bytes([9; 32]));
+    b.w.turn(|c, cx| c.release(cx, WatchKey(1), &some));
+    b.w.run(50);
+    assert_eq!(b.delivered(), BTreeSet::new(), "not at once");
+    b.w.run(POLL_MS + 1_000);
+    some.pop();
+    assert_eq!(b.delivered(), some.iter().copied().collect());
+    b.w.delivered.clear();
+    b.w.turn(|c, cx| c.boxes_taken(cx, WatchKey(1), &some));
+    b.w.turn(|c, cx| c.release(cx, WatchKey(1), &some));
+    b.w.run(5 * MINUTE);
+    assert_eq!(b.delivered(), BTreeSet::new(), "taken is taken");
+}
+
+#[test]
+fn a_released_box_that_expired_meanwhile_makes_no_liars() {
+    let mut b = world(7);
+    let epoch = b.epoch;
+    b.w.taking = false;
+    let ids = b.fill(epoch, 0..70, &[0, 1, 2, 3, 4, 5]);
+    b.watch();
+    b.w.run(5_000);
+    assert_eq!(b.delivered(), ids);
+    for node in b.w.nodes.values_mut() {
+        node.held.clear();
+        node.inc += 1;
+    }
+    let ids: Vec<BoxId> = ids.into_iter().collect();
+    b.w.turn(|c, cx| c.release(cx, WatchKey(1), &ids));
+    b.w.run(5 * MINUTE);
+    assert_eq!(b.w.client.watches.all[&WatchKey(1)].places[&epoch].pending_count(), 0);
+    assert_eq!(b.w.client.status(b.w.now).avoided, 0);
+}
+
+#[test]
 fn unwatching_with_boxes_in_the_air_forgets_none() {
     let mut b = world(4);
     let epoch = b.epoch;

@@ -3,6 +3,7 @@
 mod lists;
 mod networks;
 mod puts;
+mod room;
 mod world;
 
 pub use world::{Kind, World, writer};

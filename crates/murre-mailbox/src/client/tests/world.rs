@@ -50,6 +50,8 @@ pub enum Kind {
     Greedy,
     /// No room.
     Full,
+    /// Takes boxes, but as coordinator says that all others have no room.
+    Slanderer,
 }
 
 pub struct Node {
@@ -117,6 +119,7 @@ enum Act {
     Taken(WatchKey, Vec<BoxId>),
     Unreachable(PeerKey),
     Up(LinkUp),
+    Offer(PutKey),
 }
 
 pub struct World {
@@ -143,6 +146,12 @@ pub struct World {
     pub taking: bool,
     /// Whether puzzles are solved.
     pub solving: bool,
+    /// Places whose quota is used up at every custodian.
+    pub full: BTreeSet<Locator>,
+    /// Places whose space must be paid.
+    pub paid: BTreeSet<Locator>,
+    /// What the parent offers when it is asked for a put's bytes.
+    pub outbox: BTreeMap<PutKey, Vec<u8>>,
     /// The wire is cut: nobody can be dialled.
     pub cut: bool,
     pub turns: u64,
@@ -204,6 +213,9 @@ impl World {
             delivered: Vec::new(),
             taking: true,
             solving: true,
+            full: BTreeSet::new(),
+            paid: BTreeSet::new(),
+            outbox: BTreeMap::new(),
             cut: false,
             turns: 0,
         };
@@ -245,11 +257,18 @@ impl World {
     pub fn turn<R>(&mut self, f: impl FnOnce(&mut Client, &mut ClientCx<'_, '_>) -> R) -> R {
         let result = self.once(f);
         while let Some(act) = self.acts.pop_front() {
+            let bytes = match &act {
+                Act::Offer(key) => self.outbox[key].clone(),
+                _ => Vec::new(),
+            };
             self.once(|c, cx| match act {
                 Act::Solved(id, solution) => c.puzzle_done(cx, id, solution),
                 Act::Taken(watch, ids) => c.boxes_taken(cx, watch, &ids),
                 Act::Unreachable(node) => c.unreachable(cx, node).unwrap(),
                 Act::Up(up) => c.handle_link_up(cx, &up).unwrap(),
+                Act::Offer(key) => {
+                    assert_eq!(c.put(cx, key, &bytes).unwrap(), PutStart::Started, "it was called");
+                }
             });
         }
         result
@@ -272,6 +291,11 @@ impl World {
                         self.acts.push_back(Act::Taken(watch, ids));
                     }
                     self.events.push(ClientEvent::Boxes { watch, epoch, boxes });
+                }
+                ClientEvent::PutRoom { puts } => {
+                    let known = puts.iter().filter(|key| self.outbox.contains_key(key));
+                    self.acts.extend(known.map(|key| Act::Offer(*key)));
+                    self.events.push(ClientEvent::PutRoom { puts });
                 }
                 other => self.events.push(other),
             }
@@ -514,6 +538,12 @@ impl World {
         let of = if fan { self.placement(&b.locator(), b.epoch()) } else { vec![node] };
         let alive = |n: &&PeerKey| !matches!(self.nodes[*n].kind, Kind::Silent | Kind::Down);
         let of: Vec<PeerKey> = of.iter().filter(alive).take(8).copied().collect();
+        if self.nodes[&node].kind == Kind::Slanderer && of.len() > 1 {
+            return Reply::Put {
+                receipts: Vec::new(),
+                refused: of.into_iter().map(|n| (n, PutRefusal::Quota)).collect(),
+            };
+        }
         let mut receipts = Vec::new();
         let mut refused = Vec::new();
         for n in of {
@@ -569,9 +599,13 @@ impl World {
                 Err(PutRefusal::Conflict { held: ByteBuf::from(held) })
             }
             Kind::Paid if !pays(0) => Err(PutRefusal::NeedProof { price, block: 0 }),
+            _ if self.paid.contains(&b.locator()) && !pays(0) => {
+                Err(PutRefusal::NeedProof { price, block: 0 })
+            }
             Kind::Greedy => {
                 Err(PutRefusal::NeedProof { price, block: u32::try_from(custodian.puts).unwrap() })
             }
+            _ if self.full.contains(&b.locator()) => Err(PutRefusal::Quota),
             Kind::Full => Err(PutRefusal::Quota),
             _ => {
                 if !custodian.held.contains(b) {
