@@ -3,7 +3,7 @@
 //! A [`Client`] is cheap to clone and safe to drop in the middle of a call: the home finishes what it has begun, and
 //! a repeated `send` with the same client id never makes a second message.
 
-use crate::api::{CODE, HINT, KIND};
+use crate::api::{CODE, CONNECTION_WINDOW, HINT, KIND, STREAM_WINDOW};
 use crate::socket;
 use crate::v1::account_client::AccountClient;
 use crate::v1::chats_client::ChatsClient;
@@ -165,7 +165,11 @@ impl Client {
             let at = at.clone();
             async move { socket::connect(&at).await.map(TokioIo::new) }
         });
-        let channel = Endpoint::from_static("http://murre.local").connect_with_connector(connector).await;
+        let channel = Endpoint::from_static("http://murre.local")
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .connect_with_connector(connector)
+            .await;
         let client = Self { channel: channel.map_err(|_| absent())? };
         match client.me().await {
             // It was there a moment ago: it is being stopped.

@@ -36,6 +36,7 @@ pub mod home;
 mod init;
 mod machines;
 pub mod node;
+mod record;
 mod socket;
 mod up;
 pub mod v1;

@@ -10,6 +10,7 @@
 use crate::driver::{AskError, Driver, Opener, Parts, StartError, StopReason};
 use crate::home::{HomeError, Lock, node_files};
 use crate::machines::NodeNotice;
+use crate::record::{self, Recording};
 use murre_core::{Addr, ErrorKind, HasKind, Now, PeerRef, Transmit, View};
 use murre_crypto::{NodeKey, Secret};
 use murre_custodian::{Answer, Command, Config, Custodian, NodeStatus, OpenError};
@@ -49,6 +50,8 @@ pub struct NodeConfig {
     pub bootstrap: Vec<String>,
     /// Bytes it may hold.
     pub disk: u64,
+    /// A file that gets every frame that arrives, for an audit. It must not exist yet, and grows without bound.
+    pub record_frames: Option<PathBuf>,
 }
 
 impl NodeConfig {
@@ -62,6 +65,7 @@ impl NodeConfig {
             public: Vec::new(),
             bootstrap: Vec::new(),
             disk: DEFAULT_DISK,
+            record_frames: None,
         }
     }
 }
@@ -79,6 +83,14 @@ pub enum NodeError {
         file: PathBuf,
         /// Why.
         source: StoreError,
+    },
+    /// The file for recorded frames cannot be made.
+    #[error("frames cannot be recorded in {}: {source}", file.display())]
+    Record {
+        /// Which file.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
     },
     /// The network file cannot be read.
     #[error("the network file {} cannot be read: {source}", file.display())]
@@ -126,6 +138,7 @@ impl NodeError {
             }
             Self::Dir(error) => error.hint(),
             Self::Store { .. } => "check the disk, or name another directory with --store",
+            Self::Record { .. } => "name a file that does not exist yet, where this user may write",
             Self::NetworkFile { .. } => "check the path given with --network",
             Self::BadNetwork { .. } => "ask whoever runs the network for its file",
             Self::BadAddr { .. } => {
@@ -148,7 +161,7 @@ impl HasKind for NodeError {
             Self::Net(error) => error.kind(),
             Self::Open(error) => error.kind(),
             Self::BadNetwork { .. } | Self::BadAddr { .. } => ErrorKind::Caller,
-            Self::NetworkFile { .. } | Self::Thread => ErrorKind::Environment,
+            Self::Record { .. } | Self::NetworkFile { .. } | Self::Thread => ErrorKind::Environment,
         }
     }
 }
@@ -168,6 +181,7 @@ pub struct NodeHandle {
     ready: NodeReady,
     driver: Driver<Custodian>,
     net: NetHandle,
+    recording: Option<Recording>,
 }
 
 impl NodeHandle {
@@ -190,7 +204,16 @@ impl NodeHandle {
 
     /// Waits until the node has stopped by itself, and says why.
     pub async fn stopped(&self) -> StopReason {
-        self.driver.stopped().await
+        let unrecorded = async {
+            match &self.recording {
+                Some(recording) => recording.failed().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            reason = self.driver.stopped() => reason,
+            last = unrecorded => StopReason::Failing { failures: 1, last },
+        }
     }
 
     /// Stops it: what was handed in is finished, links are flushed.
@@ -226,9 +249,17 @@ pub async fn run(config: NodeConfig) -> Result<NodeHandle, NodeError> {
     let dir = config.store;
     let opened = tokio::task::spawn_blocking(move || open_dir(&dir)).await;
     let (lock, key, store) = opened.map_err(|_| NodeError::Thread)??;
+    let record = config.record_frames.map(create_record).transpose()?;
 
     let listen = listen.into_iter().map(Addr).collect();
     let (net, inputs) = Net::start(NetConfig { key: *key, listen }).await?;
+    let (inputs, recording) = match record {
+        None => (inputs, None),
+        Some(file) => {
+            let (inputs, recording) = record::tee(file, inputs).map_err(|_| NodeError::Thread)?;
+            (inputs, Some(recording))
+        }
+    };
     let carrier = net.clone();
     let parts = Parts::<Custodian, _, _> {
         store,
@@ -248,11 +279,15 @@ pub async fn run(config: NodeConfig) -> Result<NodeHandle, NodeError> {
     })?;
     let ready =
         NodeReady { peer: peer_text(&net), listen: net.listeners().into_iter().map(|addr| addr.0).collect() };
-    Ok(NodeHandle { ready, driver, net })
+    Ok(NodeHandle { ready, driver, net, recording })
 }
 
 fn bad_addr(text: &str) -> impl FnOnce(AddrError) -> NodeError + '_ {
     move |why| NodeError::BadAddr { text: text.to_owned(), why }
+}
+
+fn create_record(file: PathBuf) -> Result<std::fs::File, NodeError> {
+    record::create(&file).map_err(|source| NodeError::Record { file, source })
 }
 
 fn read_network(choice: &NetworkChoice) -> Result<NetworkFile, NodeError> {

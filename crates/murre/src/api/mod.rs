@@ -19,8 +19,13 @@ use tokio::sync::watch;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 
-/// Calls of one connection that are worked on at once.
-pub const MAX_CALLS: usize = 64;
+/// Calls of one connection that are open at once, listeners included; further ones wait at the caller.
+pub const MAX_STREAMS: u32 = 256;
+/// Bytes of one call that may be on the way.
+pub const STREAM_WINDOW: u32 = 256 << 10;
+/// Bytes of one connection that may be on the way. HTTP/2 ends a connection on which half as much is wasted on the
+/// frames of small messages that nobody has read yet: it has to hold many calls, or many events for a slow listener.
+pub const CONNECTION_WINDOW: u32 = 8 << 20;
 /// Largest request, bytes: a text, a link, and room.
 pub const MAX_REQUEST: usize = 256 << 10;
 
@@ -32,7 +37,9 @@ pub(crate) async fn serve(handle: Handle, listener: UnixListener, user: u32, clo
     });
     let mut stop = closing;
     let served = Server::builder()
-        .concurrency_limit_per_connection(MAX_CALLS)
+        .max_concurrent_streams(MAX_STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .add_service(
             v1::account_server::AccountServer::new(account::Account(handle.clone()))
                 .max_decoding_message_size(MAX_REQUEST),

@@ -118,3 +118,38 @@ const fn about(notice: &Notice) -> Option<MessageId> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use murre_core::id::LogId;
+    use murre_core::{Turn, View};
+    use murre_device::rows;
+    use murre_store::{MemoryStore, Store};
+
+    #[test]
+    fn events_that_are_no_longer_kept_are_told_as_skipped() {
+        let mut store = MemoryStore::new();
+        let mut turn = Turn::new(&store);
+        let notice = Notice::Gap { chat: LogId::from_bytes([1; 32]) };
+        for cursor in [5u64, 6, 9] {
+            rows::put(&mut turn, rows::NOTICES, &cursor.to_be_bytes(), &notice);
+        }
+        let batch = turn.into_batch();
+        store.begin().unwrap();
+        store.apply(&batch).unwrap();
+        store.commit().unwrap();
+        let told = |since| -> Vec<(u64, Option<u64>)> {
+            let page = page(&store as &dyn View, since).unwrap();
+            page.iter()
+                .map(|event| match event {
+                    EventPage::Skipped { cursor, events } => (*cursor, Some(*events)),
+                    EventPage::Notice { cursor, .. } => (*cursor, None),
+                })
+                .collect()
+        };
+        assert_eq!(told(0), [(4, Some(4)), (5, None), (6, None), (8, Some(2)), (9, None)]);
+        assert_eq!(told(4), [(5, None), (6, None), (8, Some(2)), (9, None)]);
+        assert_eq!(told(9), []);
+    }
+}

@@ -3,10 +3,11 @@
 //! Unknown and ambiguous are two different answers, and a whole id always wins over a name that looks like one.
 
 use super::CallError;
-use murre_core::View;
 use murre_core::id::{AccountId, LogId, MessageId};
+use murre_core::{Space, View};
 use murre_device::invite::InviteLink;
-use murre_device::query;
+use murre_device::query::{self, QueryError};
+use murre_device::rows;
 
 /// Fewest digits of a prefix.
 pub const MIN_PREFIX: usize = 4;
@@ -47,8 +48,18 @@ fn is_prefix(text: &str) -> bool {
     (MIN_PREFIX..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
+/// Whether a row says that this whole id exists: programs give whole ids, and lists are not read for them.
+fn known(view: &dyn View, space: Space, id: &[u8; 32]) -> Result<bool, CallError> {
+    Ok(view.get(space, id).map_err(QueryError::from)?.is_some())
+}
+
 /// A contact by id, prefix or name.
 pub(super) fn contact(view: &dyn View, given: &str) -> Result<AccountId, CallError> {
+    if let Ok(id) = given.parse::<AccountId>()
+        && known(view, rows::CONTACT_BY_ACCOUNT, id.as_bytes())?
+    {
+        return Ok(id);
+    }
     let all: Vec<_> = query::contacts(view)?
         .into_iter()
         .map(|c| Candidate { value: c.account, ids: vec![c.account.to_string()], name: c.name })
@@ -58,6 +69,11 @@ pub(super) fn contact(view: &dyn View, given: &str) -> Result<AccountId, CallErr
 
 /// A chat by its id or prefix, its title, or the contact's id, prefix or name.
 pub(super) fn chat(view: &dyn View, given: &str) -> Result<LogId, CallError> {
+    if let Ok(id) = given.parse::<LogId>()
+        && known(view, rows::CHAT_BY_LOG, id.as_bytes())?
+    {
+        return Ok(id);
+    }
     let all: Vec<_> = query::chats(view)?
         .into_iter()
         .map(|c| Candidate {
@@ -72,6 +88,11 @@ pub(super) fn chat(view: &dyn View, given: &str) -> Result<LogId, CallError> {
 /// A message by id or prefix.
 pub(super) fn message(view: &dyn View, given: &str) -> Result<MessageId, CallError> {
     let given = given.trim();
+    if let Ok(id) = given.parse::<MessageId>()
+        && query::message(view, id)?.is_some()
+    {
+        return Ok(id);
+    }
     let lower = given.to_lowercase();
     let found = if is_prefix(&lower) { query::find_message(view, &lower)? } else { Vec::new() };
     match found.as_slice() {

@@ -262,3 +262,14 @@ async fn the_send_counter_is_raised_by_what_sends_and_by_nothing_else() {
     rig.driver.stop().await;
     SendCounter::open(&path, &store).unwrap();
 }
+
+#[tokio::test]
+async fn a_store_is_tidied_when_it_wants_to_be_and_no_transaction_is_open() {
+    let rig = Rig::start().await;
+    rig.store.1.store(true, Ordering::SeqCst);
+    rig.driver.ask(Ask::Keep(1)).await.unwrap();
+    // A look comes before the tidying of its own round and after that of every earlier one.
+    rig.driver.look(|_, _| ()).await.unwrap();
+    rig.driver.look(|_, _| ()).await.unwrap();
+    assert!(!rig.store.1.load(Ordering::SeqCst));
+}

@@ -243,3 +243,42 @@ async fn listening_nowhere_is_allowed() {
     assert_eq!(up.ready().listen.len(), 1);
     up.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_calls_at_once_are_answered_and_arrive_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = devnet_node(dir.path()).await;
+    let bootstrap = node.ready().listen.clone();
+    let mut alice = Person::new("Alice", &bootstrap).await;
+    let mut bob = Person::new("Bob", &bootstrap).await;
+    let (chat, _) = befriend(&alice, &bob).await;
+    let mut at_bob = bob.client.watch(None).await.unwrap();
+
+    let before = alice.client.doctor().await.unwrap();
+    let mut calls = Vec::new();
+    for n in 0..1_000 {
+        let (client, chat) = (alice.client.clone(), chat.clone());
+        calls.push(tokio::spawn(async move { client.send(send(&chat, &format!("text {n}"), "")).await }));
+    }
+    let mut sent = std::collections::BTreeMap::new();
+    for call in calls {
+        let answer = call.await.unwrap().unwrap_or_else(|e| panic!("{e:?}"));
+        assert!(sent.insert(answer.message, 0).is_none(), "each has its own id");
+    }
+    let after = alice.client.doctor().await.unwrap();
+    let grown = |name: &str| {
+        let value = |doctor: &v1::Doctor| doctor.counters.iter().find(|c| c.name == name).unwrap().value;
+        value(&after) - value(&before)
+    };
+    // Solutions of puzzles are commands as well.
+    assert!(grown("machine.commands") >= 1_000);
+    for n in 0..1_000 {
+        let message = until(&mut at_bob, arrived).await;
+        let times = sent.get_mut(&message.message).unwrap_or_else(|| panic!("{n}: {message:?} was never sent"));
+        *times += 1;
+        assert_eq!(*times, 1, "{n}: {message:?} arrived again");
+    }
+    alice.stop().await;
+    bob.stop().await;
+    node.shutdown().await;
+}

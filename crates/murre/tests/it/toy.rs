@@ -10,6 +10,7 @@ use murre_core::{
 use murre_crypto::puzzle::{Puzzle, Solution};
 use murre_store::{Fault, MemoryStore, Store, StoreError};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub const ROWS: Space = Space::seq(300, "toy.rows");
@@ -157,7 +158,7 @@ impl Machine for Toy {
 
 /// A [`MemoryStore`] that the test holds as well.
 #[derive(Clone, Default)]
-pub struct Shared(pub Arc<Mutex<MemoryStore>>);
+pub struct Shared(pub Arc<Mutex<MemoryStore>>, pub Arc<AtomicBool>);
 
 impl Shared {
     pub fn fail_next(&self, fault: Fault) {
@@ -195,4 +196,15 @@ impl Store for Shared {
     }
 }
 
-impl Keeper for Shared {}
+/// Wants to be tidied when the flag is set, and takes it back once that is done.
+impl Keeper for Shared {
+    fn wants_tidy(&self) -> bool {
+        self.1.load(Ordering::SeqCst)
+    }
+    fn tidy(&mut self) {
+        // Only outside a transaction can another one begin.
+        self.begin().expect("no transaction is open");
+        self.rollback();
+        self.1.store(false, Ordering::SeqCst);
+    }
+}
