@@ -177,7 +177,7 @@ impl Plan {
             people: (0..people).map(|_| plan_person(&mut dice)).collect(),
             pairs: pairs.into_iter().map(|(a, b)| plan_pair(&mut dice, a, b, leaks > 0)).collect(),
             gaps,
-            episode: dice.range(120, 300) * SECOND,
+            episode: dice.range(90, 210) * SECOND,
             stranger: (seed % 8 == 3).then_some(seed % 16 == 3),
             leaks,
             apart: dice.chance(600),

@@ -344,14 +344,17 @@ impl World {
         }
         self.advance(20 * SECOND);
         self.sim.totals.re_boxed = self.sim.watch.wire.re_boxed;
-        if plan.repair && !self.sim.watch.is_over() {
-            self.advance(75 * MINUTE);
-            keepers::repaired(&mut self.sim, &self.nodes, &self.file);
-        }
         if !self.sim.watch.is_over() {
             history::judge(&mut self.sim, &self.cast);
             keepers::check(&mut self.sim, &self.nodes);
             secrecy::check(&mut self.sim, &self.cast);
+        }
+        if plan.repair && !self.sim.watch.is_over() {
+            for host in self.people_hosts() {
+                self.sim.stop(host);
+            }
+            self.advance(75 * MINUTE);
+            keepers::repaired(&mut self.sim, &self.nodes, &self.file);
         }
         self.sim.totals.floods = if plan.stranger.is_some() { 60 } else { 0 };
         if !self.sim.watch.is_over() && self.sim.totals.messages < MIN_MESSAGES {

@@ -5,17 +5,23 @@ use murre_core::id::AccountId;
 use murre_core::{Direction, Range, Space, View};
 
 /// Finds planted words in bytes; one pass, however many words.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Scanner {
     needles: Vec<(String, Vec<u8>)>,
-    heads: Vec<u64>,
+    heads: Box<[u64; 1024]>,
+}
+
+impl Default for Scanner {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Scanner {
     /// A scanner that looks for nothing.
     #[must_use]
     pub fn new() -> Self {
-        Self { needles: Vec::new(), heads: vec![0; 1024] }
+        Self { needles: Vec::new(), heads: Box::new([0; 1024]) }
     }
 
     /// Adds a word of at least four bytes.
@@ -41,12 +47,14 @@ impl Scanner {
     /// The first planted word in these bytes.
     #[must_use]
     pub fn find(&self, bytes: &[u8]) -> Option<&str> {
-        for (at, pair) in bytes.windows(2).enumerate() {
-            let head = usize::from(pair[0]) << 8 | usize::from(pair[1]);
-            if self.heads[head >> 6] >> (head & 63) & 1 == 0 {
+        let mut last = 0usize;
+        for (at, byte) in bytes.iter().enumerate() {
+            let head = (last << 8 | usize::from(*byte)) & 0xffff;
+            last = usize::from(*byte);
+            if self.heads[head >> 6 & 1023] >> (head & 63) & 1 == 0 || at == 0 {
                 continue;
             }
-            let rest = &bytes[at..];
+            let rest = &bytes[at - 1..];
             if let Some((what, _)) = self.needles.iter().find(|(_, n)| rest.starts_with(n)) {
                 return Some(what);
             }

@@ -6,7 +6,7 @@ use murre_core::id::{BoxId, Locator, PeerKey};
 use murre_core::{Batch, NetworkParams, Op, View};
 use murre_device::rows as device_rows;
 use murre_mailbox::{
-    Frame, MailboxKind, PutRefusal, Receipt, ReceiptBody, Reply, Request, SealedBox, VerifiedBox,
+    Frame, MailboxKind, PutRefusal, Receipt, ReceiptBody, Reply, Request, SealedBox,
 };
 use murre_store::MemoryStore;
 use serde_bytes::ByteBuf;
@@ -20,6 +20,16 @@ const SAME_PUT_MS: u64 = 4_000;
 pub struct Word {
     /// First hour in which the box may be gone.
     pub expiry_hour: u32,
+}
+
+/// What is remembered of a verified box.
+#[derive(Clone, Debug)]
+struct Passing {
+    id: BoxId,
+    locator: Locator,
+    hash: [u8; 32],
+    kind: MailboxKind,
+    words: String,
 }
 
 #[derive(Debug)]
@@ -39,6 +49,8 @@ pub struct Wire {
     keys: BTreeMap<(HostId, Vec<u8>), BoxId>,
     receipts: BTreeMap<BoxId, BTreeMap<PeerKey, Word>>,
     checked: BTreeSet<[u8; 32]>,
+    /// Boxes already verified, by the hash of their bytes: most frames carry one that was seen before.
+    verified: BTreeMap<[u8; 32], Passing>,
     starts: BTreeMap<HostId, u64>,
     requests: BTreeMap<(HostId, u64), u64>,
     /// Entries that got another box later.
@@ -57,6 +69,7 @@ impl Wire {
             keys: BTreeMap::new(),
             receipts: BTreeMap::new(),
             checked: BTreeSet::new(),
+            verified: BTreeMap::new(),
             starts: BTreeMap::new(),
             requests: BTreeMap::new(),
             re_boxed: 0,
@@ -111,33 +124,23 @@ impl Wire {
                 continue;
             }
             let bytes: ByteBuf = device_rows::decode(*space, value).map_err(|e| format!("{e:?}"))?;
-            let sealed =
-                SealedBox::parse(&bytes).map_err(|e| format!("a device made a box that is none: {e}"))?;
-            let b = sealed.verify(&self.params).map_err(|e| format!("a device made an invalid box: {e}"))?;
-            let before = self.entries.insert((host, key.clone(), b.locator()), b.id());
-            if before.is_some_and(|id| id != b.id()) {
+            let b = self.pass(&bytes).ok_or_else(|| format!("host {host} made a box that is none"))?;
+            let before = self.entries.insert((host, key.clone(), b.locator), b.id);
+            if before.is_some_and(|id| id != b.id) {
                 return Err(format!("host {host} boxed one entry twice in one place"));
             }
-            let last = self.keys.insert((host, key.clone()), b.id());
-            self.re_boxed += u64::from(last.is_some_and(|id| id != b.id()));
-            self.note_box(host, &b, 0).map_err(|()| {
-                let (kind, index) = (b.place().k, b.index());
-                format!(
-                    "host {host} used number {index} twice for {kind:?} boxes of tag {:?}, epoch {}, key {}",
-                    b.tag(),
-                    b.epoch(),
-                    hex::encode(key)
-                )
-            })?;
+            let last = self.keys.insert((host, key.clone()), b.id);
+            self.re_boxed += u64::from(last.is_some_and(|id| id != b.id));
+            self.note_box(host, &b, 0).map_err(|()| format!("host {host} used a number twice: {}", b.words))?;
         }
         Ok(())
     }
 
-    fn note_box(&mut self, host: HostId, b: &VerifiedBox, at: u64) -> Result<bool, ()> {
-        let at_door = b.place().k == MailboxKind::Door;
-        let hash = b.hash();
-        let known = self.boxes.entry((at_door.then_some(host), b.id())).or_insert(Known { hash, sent_at: 0 });
-        if known.hash != hash {
+    fn note_box(&mut self, host: HostId, b: &Passing, at: u64) -> Result<bool, ()> {
+        let at_door = b.kind == MailboxKind::Door;
+        let fresh = Known { hash: b.hash, sent_at: 0 };
+        let known = self.boxes.entry((at_door.then_some(host), b.id)).or_insert(fresh);
+        if known.hash != b.hash {
             return Err(());
         }
         let again = known.sent_at != 0 && at > known.sent_at + SAME_PUT_MS;
@@ -145,6 +148,19 @@ impl Wire {
             known.sent_at = known.sent_at.max(at);
         }
         Ok(again)
+    }
+
+    /// Verifies a box, once for all frames that carry it.
+    fn pass(&mut self, bytes: &[u8]) -> Option<Passing> {
+        let print = *blake3::hash(bytes).as_bytes();
+        if let Some(known) = self.verified.get(&print) {
+            return Some(known.clone());
+        }
+        let b = SealedBox::parse(bytes).ok()?.verify(&self.params).ok()?;
+        let words = format!("{:?} box {} of {:?} in epoch {}", b.place().k, b.index(), b.tag(), b.epoch());
+        let passing = Passing { id: b.id(), locator: b.locator(), hash: b.hash(), kind: b.place().k, words };
+        self.verified.insert(print, passing.clone());
+        Some(passing)
     }
 
     /// A frame leaves a host.
@@ -203,14 +219,11 @@ impl Wire {
         at: u64,
         totals: &mut Totals,
     ) -> Result<(), (&'static str, String)> {
-        let Ok(sealed) = SealedBox::parse(bytes) else {
-            return Err(("boxes are boxes", format!("host {host} puts what is no box")));
-        };
-        let Ok(b) = sealed.verify(&self.params) else {
-            return Err(("boxes are boxes", format!("host {host} puts an invalid box")));
+        let Some(b) = self.pass(bytes) else {
+            return Err(("boxes are boxes", format!("host {host} puts what is no valid box")));
         };
         let by_device = !self.nodes.contains_key(&host);
-        if !by_device && b.place().k == MailboxKind::Door {
+        if !by_device && b.kind == MailboxKind::Door {
             // A node passes on what different link holders wrote into one slot.
             return Ok(());
         }
@@ -220,16 +233,7 @@ impl Wire {
                 totals.re_puts += u64::from(again);
                 Ok(())
             }
-            Err(()) => {
-                let (kind, index) = (b.place().k, b.index());
-                let what = format!(
-                    "host {host} puts another {kind:?} box under number {index} of tag {:?}, epoch {}, that was used already (expiry {})",
-                    b.tag(),
-                    b.epoch(),
-                    b.expiry_hour()
-                );
-                Err(("no number twice", what))
-            }
+            Err(()) => Err(("no number twice", format!("host {host} puts other bytes as {}", b.words))),
         }
     }
 
