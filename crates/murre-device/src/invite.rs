@@ -266,8 +266,12 @@ impl FromStr for InviteLink {
             return Err(LinkError::TooLong);
         }
         if let Some(body) = text.strip_prefix(PREFIX) {
+            if !body.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+                return Err(LinkError::Encoding);
+            }
+            // Only digits that belong there, but not whole groups of them: cut off.
             let bytes =
-                data_encoding::BASE64URL_NOPAD.decode(body.as_bytes()).map_err(|_| LinkError::Encoding)?;
+                data_encoding::BASE64URL_NOPAD.decode(body.as_bytes()).map_err(|_| LinkError::Checksum)?;
             return Self::from_bytes(&bytes);
         }
         match text.strip_prefix(&*PREFIX.to_uppercase()) {

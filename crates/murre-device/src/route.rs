@@ -250,6 +250,8 @@ impl Device {
             ConvUp::Renewal(contact, renewal) => {
                 self.delivery.renewed(cx!(self, now, tx, delivery), contact, renewal.c)?;
             }
+            // A contact cannot make us take a node for a person.
+            ConvUp::Presence(_, place) if self.client.is_node(&place.k) => {}
             ConvUp::Presence(contact, place) => {
                 self.presence.learned(cx!(self, now, tx, presence), contact, place);
             }
