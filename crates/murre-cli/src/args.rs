@@ -105,10 +105,12 @@ pub struct Node {
     pub network: Network,
     #[arg(long, value_name = "MULTIADDR", help = help::NODE_PUBLIC)]
     pub public: Vec<String>,
+    #[arg(long, value_name = "FILE", help = help::NODE_RECORD)]
+    pub record_frames: Option<PathBuf>,
     #[arg(long, hide = true, help = help::WHILE_STDIN)]
     pub while_stdin: bool,
-    #[arg(long, hide = true, help = help::TELL_NODES)]
-    pub tell_nodes: bool,
+    #[arg(long, hide = true, help = help::TELL)]
+    pub tell: bool,
 }
 
 /// Exactly one of them: no public network exists yet that could be meant by neither.

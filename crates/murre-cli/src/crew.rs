@@ -31,14 +31,29 @@ impl NodeProc {
 /// # Errors
 /// One of them does not come up until the deadline. Those that did are stopped.
 pub fn start(pen: &Pen, dir: &Path, count: usize, deadline: Instant) -> Result<Vec<NodeProc>, ProcError> {
+    start_with(pen, dir, count, deadline, |_| Vec::new())
+}
+
+/// As [`start`], the node numbered N with the further options `more(N)`.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_with(
+    pen: &Pen,
+    dir: &Path,
+    count: usize,
+    deadline: Instant,
+    more: impl Fn(usize) -> Vec<String>,
+) -> Result<Vec<NodeProc>, ProcError> {
     let mut crew: Vec<NodeProc> = Vec::with_capacity(count);
     if count == 0 {
         return Ok(crew);
     }
-    crew.push(ready(spawn(pen, dir, 0, None)?, deadline)?);
+    crew.push(ready(spawn(pen, dir, 0, None, &more(0))?, deadline)?);
     let first = crew[0].address().to_owned();
     // All at once: each has to solve its join puzzle first, and they can do that side by side.
-    let others: Vec<_> = (1..count).map(|n| spawn(pen, dir, n, Some(&first))).collect::<Result<_, _>>()?;
+    let others: Vec<_> =
+        (1..count).map(|n| spawn(pen, dir, n, Some(&first), &more(n))).collect::<Result<_, _>>()?;
     for other in others {
         crew.push(ready(other, deadline)?);
     }
@@ -48,12 +63,19 @@ pub fn start(pen: &Pen, dir: &Path, count: usize, deadline: Instant) -> Result<V
     Ok(crew)
 }
 
-fn spawn(pen: &Pen, dir: &Path, n: usize, first: Option<&str>) -> Result<(Proc, PathBuf), ProcError> {
+fn spawn(
+    pen: &Pen,
+    dir: &Path,
+    n: usize,
+    first: Option<&str>,
+    more: &[String],
+) -> Result<(Proc, PathBuf), ProcError> {
     let store = dir.join(format!("node-{n}"));
     let path = store.to_string_lossy().into_owned();
-    let mut args = vec!["--json", "node", "--devnet", "--while-stdin", "--tell-nodes", "--store", &path];
+    let mut args = vec!["--json", "node", "--devnet", "--while-stdin", "--tell", "--store", &path];
     args.extend(["--listen", "/ip4/127.0.0.1/tcp/0"]);
     args.extend(first.into_iter().flat_map(|first| ["--bootstrap", first]));
+    args.extend(more.iter().map(String::as_str));
     Ok((pen.spawn(&args, &dir.join(format!("node-{n}.log")))?, store))
 }
 

@@ -28,11 +28,12 @@ pub struct NodeReady<'a> {
     pub listen: &'a [String],
 }
 
-/// `node --tell-nodes`
+/// `node --tell`
 #[derive(Serialize)]
-pub struct NodesKnown {
+pub struct NodeNumbers {
     pub event: &'static str,
     pub known: u64,
+    pub boxes: u64,
 }
 
 /// `devnet`

@@ -73,6 +73,7 @@ struct Members {
 #[derive(Clone)]
 pub struct Pen {
     binary: PathBuf,
+    environment: Vec<(&'static str, &'static str)>,
     members: Arc<Mutex<Members>>,
 }
 
@@ -84,7 +85,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Pen {
     /// A pen for processes of `binary`.
     pub fn new(binary: impl Into<PathBuf>) -> Self {
-        Self { binary: binary.into(), members: Arc::default() }
+        Self { binary: binary.into(), environment: Vec::new(), members: Arc::default() }
+    }
+
+    /// Sets a variable in the environment of every child to come.
+    #[allow(dead_code, reason = "the tests share this file and turn diagnostics on")]
+    pub fn with(mut self, name: &'static str, value: &'static str) -> Self {
+        self.environment.push((name, value));
+        self
     }
 
     /// Kills every child at once; none starts any more.
@@ -100,6 +108,7 @@ impl Pen {
     fn command(&self, args: &[OsString]) -> Command {
         let mut command = Command::new(&self.binary);
         command.args(args).env_remove("MURRE_HOME").env_remove("MURRE_PASSPHRASE_FILE");
+        command.envs(self.environment.iter().copied());
         command
     }
 

@@ -47,8 +47,10 @@ pub fn stdout_closed(error: &std::io::Error) -> String {
     format!("standard output is closed: {error}")
 }
 
-pub fn text_too_long(limit: usize) -> String {
-    format!("the text has more than {limit} bytes, at most 65536 fit in one message")
+pub fn text_too_long(len: usize, cut: bool, limit: usize) -> String {
+    let more = if cut { "more than " } else { "" };
+    let len = len - usize::from(cut);
+    format!("the text has {more}{len} bytes, at most {limit} fit in one message")
 }
 
 pub fn logs_in(dir: &Path) -> String {
@@ -111,8 +113,8 @@ pub fn node_ready(style: Style, listen: &[String]) -> String {
     out
 }
 
-pub fn nodes_known(known: u64) -> String {
-    format!("{known} nodes are known")
+pub fn node_numbers(known: u64, boxes: u64) -> String {
+    format!("{known} nodes are known, {boxes} boxes are held")
 }
 
 pub fn devnet_ready(style: Style, nodes: usize, bootstrap: &str) -> String {

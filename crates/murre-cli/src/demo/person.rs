@@ -180,6 +180,12 @@ impl Person {
         }
     }
 
+    /// The next event, if one comes until the deadline.
+    #[allow(dead_code, reason = "not every user of this file asks")]
+    pub fn event(&self, deadline: Instant) -> Option<Value> {
+        self.watch.as_ref().and_then(|watch| watch.line(deadline).ok())
+    }
+
     /// Waits until the home counts `nodes` nodes that hold mail.
     ///
     /// # Errors

@@ -51,9 +51,11 @@ pub const NODE_DEVNET: &str = "Serve the development network: no ageing, cheap p
 /// `node --public`
 pub const NODE_PUBLIC: &str =
     "Also tell others this address, when it is reached under another one than it listens on";
+/// `node --record-frames`
+pub const NODE_RECORD: &str = "Write every frame that arrives to this new file, to audit what a node can see; it grows without bound, for audits only";
 
-/// `node --tell-nodes`
-pub const TELL_NODES: &str = "Say whenever the number of known nodes has changed";
+/// `node --tell`
+pub const TELL: &str = "Say whenever the number of known nodes or of held boxes has changed";
 /// `devnet`
 pub const DEVNET: &str = "Run a small network of nodes on this machine until Ctrl-C";
 /// `devnet --nodes`

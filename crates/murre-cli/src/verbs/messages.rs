@@ -8,9 +8,11 @@ use murre::v1;
 use std::ffi::OsString;
 use std::io::Read as _;
 
-/// What is read of standard input at most: far above what a message holds, so that the refusal can name the length
-/// of a text that is merely too long, and below what the local API takes.
-const MAX_INPUT: usize = 2 << 20;
+/// Longest text of one message, bytes (`proto/murre/v1/murre.proto`, `SendRequest`). The local API refuses more too,
+/// but it takes no request that is very much larger, and then could not say why.
+const MAX_TEXT: usize = 64 << 10;
+/// What is read of standard input at most, so that a refusal can name the length of a text that is too long.
+const MAX_INPUT: usize = 16 << 20;
 
 pub(super) async fn chats(session: &Session) -> Done {
     let chats = session.call(|client| async move { client.chats().await }).await?;
@@ -34,6 +36,9 @@ pub(super) async fn send(session: &Session, args: Send) -> Done {
 /// The text as given, or standard input to its end, unchanged.
 fn message_text(given: OsString) -> Result<String, Failure> {
     let bytes = if given == "-" { stdin()? } else { given.into_encoded_bytes() };
+    if bytes.len() > MAX_TEXT {
+        return Err(too_long(bytes.len()));
+    }
     String::from_utf8(bytes).map_err(|_| Failure::caller(text::TEXT_NOT_UTF8, text::HINT_NOT_UTF8))
 }
 
@@ -44,10 +49,13 @@ fn stdin() -> Result<Vec<u8>, Failure> {
         .take(MAX_INPUT as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| Failure::environment(error.to_string(), text::HINT_FILE))?;
-    if bytes.len() > MAX_INPUT {
-        return Err(Failure::caller(text::text_too_long(MAX_INPUT), text::HINT_TOO_LONG));
-    }
     Ok(bytes)
+}
+
+/// The same refusal as the local API's, code included.
+fn too_long(len: usize) -> Failure {
+    let message = text::text_too_long(len, len > MAX_INPUT, MAX_TEXT);
+    Failure { code: "text-too-long".to_owned(), ..Failure::caller(message, text::HINT_TOO_LONG) }
 }
 
 pub(super) async fn history(session: &Session, args: History) -> Done {

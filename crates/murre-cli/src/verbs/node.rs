@@ -7,11 +7,11 @@ use crate::{json, text};
 use murre::node::{self, NetworkChoice, NodeConfig, NodeHandle};
 use std::time::Duration;
 
-/// How often the directory is looked at when changes are to be told.
+/// How often the numbers are looked at when changes are to be told.
 const LOOK: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(session: &Session, args: Node) -> Done {
-    let tell_nodes = args.tell_nodes;
+    let tell_numbers = args.tell;
     let stop = asked_to_stop(args.while_stdin);
     tokio::pin!(stop);
     let handle = tokio::select! {
@@ -27,7 +27,7 @@ pub(super) async fn run(session: &Session, args: Node) -> Done {
     }
     let stopped = tokio::select! {
         reason = handle.stopped() => Some(reason.to_string()),
-        failure = tell(session, &handle), if tell_nodes => Some(failure.message),
+        failure = tell(session, &handle), if tell_numbers => Some(failure.message),
         () = &mut stop => None,
     };
     handle.shutdown().await;
@@ -37,20 +37,20 @@ pub(super) async fn run(session: &Session, args: Node) -> Done {
     }
 }
 
-/// Tells how many nodes are known, whenever that has changed. Ends only with the node.
+/// Tells how many nodes are known and boxes are held, whenever that has changed. Ends only with the node.
 async fn tell(session: &Session, handle: &NodeHandle) -> Failure {
     let mut look = tokio::time::interval(LOOK);
-    let mut told = 0;
+    let mut told = None;
     loop {
         look.tick().await;
-        let known = match handle.status().await {
-            Ok(status) => status.nodes,
+        let (known, boxes) = match handle.status().await {
+            Ok(status) => (status.nodes, status.boxes),
             Err(error) => return Failure::of(&error, text::HINT_NODE_STOPPED),
         };
-        if known != told {
-            told = known;
-            let line = json::NodesKnown { event: "nodes", known };
-            if let Err(failure) = session.out.show(&line, |_| text::nodes_known(known)) {
+        if told != Some((known, boxes)) {
+            told = Some((known, boxes));
+            let line = json::NodeNumbers { event: "numbers", known, boxes };
+            if let Err(failure) = session.out.show(&line, |_| text::node_numbers(known, boxes)) {
                 return failure;
             }
         }
@@ -71,5 +71,6 @@ async fn start(args: Node) -> Result<NodeHandle, Failure> {
     config.listen = args.listen;
     config.public = args.public;
     config.bootstrap = args.bootstrap;
+    config.record_frames = args.record_frames;
     node::run(config).await.map_err(|error| Failure::of(&error, error.hint()))
 }

@@ -1,0 +1,25 @@
+//! The shipped binary, in real processes on loopback: what it refuses, what it survives, what it leaves on disk.
+//!
+//! Every wait is for an event, up to a deadline; nothing sleeps. Children end with the test, also when it fails.
+
+#[path = "../../src/crew.rs"]
+#[allow(dead_code, reason = "shared with the binary, which uses more of it")]
+mod crew;
+#[path = "../../src/demo/person.rs"]
+#[allow(dead_code, reason = "shared with the binary, which uses more of it")]
+mod person;
+#[path = "../../src/process.rs"]
+#[allow(dead_code, reason = "shared with the binary, which uses more of it")]
+mod process;
+
+mod capture;
+mod first_chat;
+mod homes;
+mod kill_points;
+mod links;
+mod offline;
+mod placement;
+mod refusals;
+mod rig;
+mod scan;
+mod wire;
