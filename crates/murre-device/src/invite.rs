@@ -185,7 +185,9 @@ impl Parts {
         match kind {
             0x01 => once(&mut self.secret, value.try_into().ok(), "secret"),
             0x02 => {
+                // A key that is no valid point could never sign an object: such a door does not exist.
                 let key = value.try_into().ok().map(BlindPublic::from_bytes);
+                let key = key.filter(|k| k.blind(&[0; 32]).is_ok());
                 once(&mut self.owner, key, "owner key")
             }
             0x03 => once(&mut self.account, AccountId::from_slice(value), "account"),

@@ -15,6 +15,7 @@ use crate::directory::Directory;
 use crate::frame::{Frame, Request};
 use crate::network::NetworkFile;
 use murre_core::id::{BoxId, Locator, PeerKey};
+use murre_core::link::MAX_ADDRS;
 use murre_core::params::Quorum;
 use murre_core::{Class, Dest, LinkId, Mono, NetworkParams, Now, PeerRef, Transmit, Wall};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -308,9 +309,21 @@ impl Wire {
         true
     }
 
+    /// Where to reach a node: what the user just said first, then what its descriptor says. A node that moved is
+    /// found by the former until its new descriptor is here.
     fn peer_ref(&self, node: &PeerKey) -> Option<PeerRef> {
+        let said = self.bootstraps.iter().find(|b| b.key == *node).cloned();
         let known = self.directory.as_ref().and_then(|d| d.peer_ref(node));
-        known.or_else(|| self.bootstraps.iter().find(|b| b.key == *node).cloned())
+        let (mut peer, more) = match (said, known) {
+            (Some(said), Some(known)) => (said, known.addrs),
+            (said, known) => (said.or(known)?, Vec::new()),
+        };
+        for addr in more {
+            if peer.addrs.len() < MAX_ADDRS && !peer.addrs.contains(&addr) {
+                peer.addrs.push(addr);
+            }
+        }
+        Some(peer)
     }
 
     fn remove(&mut self, id: u64) -> Option<Inflight> {
