@@ -12,7 +12,7 @@ use tempfile::TempDir;
 /// What is said when asking.
 pub const HELLO: &str = "hello from the coffee house";
 /// No wait is longer: the machine may be busy, and a deadline that is met says that something is broken.
-pub const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// A pen for processes of the binary under test.
 pub fn pen() -> Pen {
@@ -112,8 +112,8 @@ pub fn refused<S: AsRef<OsStr>>(pen: &Pen, home: &Path, verb: &[S], stdin: &[u8]
     args.extend(verb.iter().map(AsRef::as_ref));
     let ran = pen.run(&args, stdin, LIMIT).expect("a verb that ends");
     assert_eq!(ran.stdout, "", "a refusal prints nothing on standard output: {args:?}");
-    let error: Value =
-        serde_json::from_str(ran.stderr.trim()).unwrap_or_else(|_| panic!("{args:?}: {}", ran.stderr));
+    let last = ran.stderr.lines().last().unwrap_or_default();
+    let error: Value = serde_json::from_str(last).unwrap_or_else(|_| panic!("{args:?}: {}", ran.stderr));
     let error = &error["error"];
     let refusal = Refusal {
         exit: ran.code.expect("an exit code"),
