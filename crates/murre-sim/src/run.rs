@@ -308,6 +308,9 @@ impl World {
         let pairs: Vec<(usize, usize)> = self.cast.pairs.iter().map(|p| (p.a, p.b)).collect();
         for (from, to) in pairs.iter().flat_map(|(a, b)| [(*a, *b), (*b, *a)]) {
             let missing = MIN_MESSAGES.saturating_sub(self.sim.totals.messages) as usize;
+            if missing == 0 {
+                return;
+            }
             let act = Act::Send { from, to, texts: missing.min(16), size: 0 };
             self.cast.acts.add(self.sim.now, act);
             self.advance(2 * SECOND);
@@ -331,10 +334,10 @@ impl World {
             self.cast.acts.add(self.sim.now + 5 * SECOND, Act::Read { who });
         }
         self.advance(15 * SECOND);
-        self.top_up();
         let mut rest = 0;
         while self.sim.now < from + QUIET_MS && rest < 3 && !self.sim.watch.is_over() {
             self.cast.pursue(&mut self.sim);
+            self.top_up();
             let step = if self.sim.now < from + 10 * MINUTE { 10 * SECOND } else { MINUTE };
             self.advance(step);
             rest = if history::at_rest(&self.sim, &self.cast) { rest + 1 } else { 0 };

@@ -3,8 +3,9 @@
 use crate::shell::Sim;
 use murre_core::id::PeerKey;
 use murre_core::{Direction, Range, View};
-use murre_custodian::rows::{BOXES, IDS};
-use murre_mailbox::{Directory, NetworkFile, SealedBox};
+use murre_custodian::rows::{BOXES, IDS, OBJECTS};
+use murre_mailbox::{Directory, MailboxKind, NetworkFile, SealedBox};
+use murre_store::MemoryStore;
 use std::collections::BTreeMap;
 
 /// Looks into every custodian.
@@ -46,12 +47,18 @@ fn unrepaired(sim: &Sim, nodes: &[(usize, PeerKey, bool)], file: &NetworkFile) -
             if b.expiry_hour() <= wall.hour() + 3 {
                 continue;
             }
+            let (place, epoch, hours) = (b.place().k, b.epoch(), b.expiry_hour() - wall.hour());
             let ring = directory.placement(&b.locator(), b.epoch(), wall);
             for (other, _, _) in ring.iter().take(k).filter_map(honest) {
-                let held = sim.hosts[*other].store.get(IDS, b.id().as_bytes()).ok()?;
-                if held.is_none() {
+                let lacks = &sim.hosts[*other].store;
+                let held = lacks.get(IDS, b.id().as_bytes()).ok()?;
+                // A request at a door is taken only beside the owner object that certifies its slot.
+                let object = |store: &MemoryStore| store.get(OBJECTS, b.locator().as_bytes()).ok().flatten();
+                let closed = place == MailboxKind::Door && object(lacks).is_none();
+                if held.is_none() && !(closed && object(&holder.store).is_none()) {
                     let (a, b) = (&holder.name, &sim.hosts[*other].name);
-                    return Some(format!("{a} holds a box that {b} lacks although it should"));
+                    let what = format!("a {:?} box of epoch {} that expires in {} h", place, epoch, hours);
+                    return Some(format!("{a} holds {what}, which {b} lacks although it should"));
                 }
             }
         }
