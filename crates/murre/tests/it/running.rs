@@ -274,7 +274,8 @@ async fn a_thousand_calls_at_once_are_answered_and_arrive_once() {
     assert!(grown("machine.commands") >= 1_000);
     for n in 0..1_000 {
         let message = until(&mut at_bob, arrived).await;
-        let times = sent.get_mut(&message.message).unwrap_or_else(|| panic!("{n}: {message:?} was never sent"));
+        let times =
+            sent.get_mut(&message.message).unwrap_or_else(|| panic!("{n}: {message:?} was never sent"));
         *times += 1;
         assert_eq!(*times, 1, "{n}: {message:?} arrived again");
     }
