@@ -9,6 +9,7 @@ use crate::limits::{MAX_INVITES, MAX_NAME, PERSONAL_SLOTS};
 use crate::rows::{self, InviteRow};
 use murre_core::codec;
 use murre_core::id::{Bytes, LinkSecretId};
+use murre_core::params::delivery::BOX_TTL_HOURS;
 use murre_core::time::DAY;
 use murre_core::{CommandId, Direction, Label, PeerRef, Range, TurnError, View};
 use murre_crypto::{BlindKey, DeviceCert, RequestKey, RequestPublic, Secret, seal};
@@ -249,8 +250,9 @@ impl Contacts {
         };
         let (_, end) = keys.address().epoch_span(epoch, &self.params);
         let sealed = seal_payload(link, epoch, &codec::encode(&payload));
-        // The object outlives its epoch, so that a holder who comes at its edge still reads it.
-        let expiry = end.hour() + 24;
+        // It lives as long as a request under it may: custodians that were away take such a box over by repair only
+        // while they hold the object.
+        let expiry = end.hour() + BOX_TTL_HOURS;
         let object = reader.object(&slot_secret(link), u16::from(PERSONAL_SLOTS), expiry, sealed).ok()?;
         Some(object.wire())
     }

@@ -66,9 +66,10 @@ pub(super) fn connect(
     conn.busy_timeout(Duration::from_millis(u64::from(config.busy_ms)))?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     if let Some(key) = key {
-        // Its own log goes to standard error, where it would stand beside what the user reads.
-        conn.execute_batch("PRAGMA cipher_log_level = NONE")?;
         conn.execute_batch(&key_pragma(key))?;
+        // Its own log goes to standard error, where it would stand beside what the user reads. The key sets the log
+        // up anew, so this comes after it; no page has been read yet.
+        conn.execute_batch("PRAGMA cipher_log_level = NONE; PRAGMA cipher_log = off")?;
     }
     Ok(conn)
 }
