@@ -268,7 +268,8 @@ impl Contacts {
         };
         if !row.stored.contains(&epoch) {
             row.stored.push(epoch);
-            let first = row.stored.len() == 1;
+            // Published means that whoever holds the link finds the door now: an epoch ahead does not count.
+            let first = epoch == row.from;
             rows::put(cx.tx, rows::INVITES, link.as_bytes(), &row);
             if first {
                 cx.up(ContactsUp::Notice(Notice::InvitePublished { link }));

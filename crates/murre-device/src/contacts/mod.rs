@@ -23,7 +23,7 @@ pub use requests::RequestBody;
 use crate::account::Account;
 use crate::command::{Answer, CommandError, ContactState};
 use crate::content::clean_line;
-use crate::event::Notice;
+use crate::event::{DoorProblem, Notice};
 use crate::invite::InviteLink;
 use crate::limits::{MAX_CONTACTS, MAX_NAME};
 use crate::rows::{self, ContactRow};
@@ -120,6 +120,8 @@ pub struct Contacts {
     network: Option<NetworkId>,
     doors: BTreeMap<u64, LinkSecretId>,
     objects: BTreeMap<u64, (LinkSecretId, u64)>,
+    /// The last trouble told of each door we asked at.
+    told: BTreeMap<u32, DoorProblem>,
     sweep: Mono,
 }
 
@@ -127,7 +129,14 @@ impl Contacts {
     /// Opens over stored rows.
     #[must_use]
     pub fn open(now: Mono, params: NetworkParams, network: Option<NetworkId>) -> Self {
-        Self { params, network, doors: BTreeMap::new(), objects: BTreeMap::new(), sweep: now }
+        Self {
+            params,
+            network,
+            doors: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            told: BTreeMap::new(),
+            sweep: now,
+        }
     }
 
     /// Sets the agreed numbers once a network is adopted.

@@ -25,6 +25,11 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 const REQUEST_INFO: Label = Label::new("murre v1 request");
+/// A door that is not found is looked for this often while the request is young, and then.
+const SOON_MS: u64 = 5_000;
+const LATER_MS: u64 = 10 * murre_core::time::MINUTE;
+/// How long a request is young.
+const YOUNG_MS: u64 = 5 * murre_core::time::MINUTE;
 /// The drop is read this long after the last post.
 const DROP_MS: u64 = REPOST_UNTIL_MS + 30 * DAY;
 
@@ -190,8 +195,12 @@ impl Contacts {
                 return Ok(());
             }
         };
-        cx.up(ContactsUp::Notice(Notice::DoorProblem { account: contact.account, why: problem }));
-        self.sweep = self.sweep.min(cx.now.mono.plus(murre_core::time::MINUTE));
+        if self.told.insert(no, problem) != Some(problem) {
+            cx.up(ContactsUp::Notice(Notice::DoorProblem { account: contact.account, why: problem }));
+        }
+        // A link just given out may be a moment ahead of its door; an old one is asked for now and then.
+        let young = cx.now.wall.since(contact.since) < YOUNG_MS;
+        self.sweep = self.sweep.min(cx.now.mono.plus(if young { SOON_MS } else { LATER_MS }));
         Ok(())
     }
 

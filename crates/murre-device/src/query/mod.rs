@@ -285,7 +285,12 @@ pub fn invites(view: &dyn View) -> Result<Vec<InviteInfo>, QueryError> {
         let link = InviteLink::from_bytes(&row.link)
             .map_err(|_| TurnError::Damaged { space: rows::INVITES.name })?;
         let expires = link.expires;
-        out.push(InviteInfo { link, expires, published: !row.stored.is_empty(), withdrawn: row.withdrawn });
+        out.push(InviteInfo {
+            link,
+            expires,
+            published: row.stored.contains(&row.from),
+            withdrawn: row.withdrawn,
+        });
     }
     out.sort_by_key(|i| i.expires);
     Ok(out)
