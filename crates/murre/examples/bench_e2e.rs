@@ -32,6 +32,8 @@ const NODES: u64 = 8;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Time between two looks at what is no event.
 const LOOK: Duration = Duration::from_millis(2);
+/// After an answer a reader lets 250 ms pass before its next waiting list; after this it waits at the custodians.
+const LISTED: Duration = Duration::from_millis(400);
 /// Length of every text, bytes.
 const TEXT: usize = 100;
 /// Sends that wait for their answer at the same time, while a stream of them is measured.
@@ -63,15 +65,23 @@ async fn main() -> Result<()> {
         (if has("--smoke") { SMOKE } else { FULL }, Table { json: has("--json"), begun: false });
     // Short, because the path of a socket may not be long.
     let dir = tempfile::Builder::new().prefix("murre-bench-").tempdir()?;
-    let mut stage = Stage::new(Path::new(&murre), dir.path()).await?;
-    table.fsync(dir.path(), sizes.fsyncs)?;
+    let played = play(Path::new(&murre), dir.path(), &mut table, &sizes).await;
+    if played.is_err() {
+        eprintln!("homes and logs are kept in {}", dir.keep().display());
+    }
+    played
+}
+
+async fn play(murre: &Path, dir: &Path, table: &mut Table, sizes: &Sizes) -> Result<()> {
+    let mut stage = Stage::new(murre, dir).await?;
+    table.fsync(dir, sizes.fsyncs)?;
     stage.befriend().await?;
-    stage.connect(&mut table, sizes.connects).await?;
-    stage.direct(&mut table, sizes.direct).await?;
-    stage.sustained(&mut table, sizes.sustained).await?;
+    stage.connect(table, sizes.connects).await?;
+    stage.direct(table, sizes.direct).await?;
+    stage.sustained(table, sizes.sustained).await?;
     stage.without_links().await?;
-    stage.mailbox(&mut table, sizes.mailbox).await?;
-    stage.catchup(&mut table, sizes.catchups).await?;
+    stage.mailbox(table, sizes.mailbox).await?;
+    stage.catchup(table, sizes.catchups).await?;
     stage.end().await
 }
 
@@ -154,6 +164,7 @@ async fn run(
 
 /// A child that stops when its standard input ends, and dies with this process.
 struct Proc {
+    log: PathBuf,
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
     ready: serde_json::Value,
@@ -167,16 +178,21 @@ impl Proc {
         command.env_remove("MURRE_HOME").env_remove("MURRE_PASSPHRASE_FILE");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors).spawn()?;
         let mut lines = BufReader::new(child.stdout.take().ok_or("no standard output")?).lines();
-        let line = timeout(PATIENCE, lines.next_line()).await??;
+        let line = timeout(PATIENCE, lines.next_line()).await;
+        let line = line.map_err(|_| format!("`murre {}` does not become ready", args.join(" ")))??;
         let line = line.ok_or_else(|| format!("`murre {}` ended: {}", args.join(" "), said(log)))?;
-        Ok(Self { child, lines, ready: serde_json::from_str(&line)? })
+        Ok(Self { log: log.to_owned(), child, lines, ready: serde_json::from_str(&line)? })
     }
 
     async fn stop(&mut self) -> Result<()> {
         drop(self.child.stdin.take());
         while timeout(PATIENCE, self.lines.next_line()).await??.is_some() {}
         let status = timeout(PATIENCE, self.child.wait()).await??;
-        if status.success() { Ok(()) } else { Err(format!("a process ended with {status}").into()) }
+        if status.success() {
+            Ok(())
+        } else {
+            Err(format!("a process ended with {status}: {}", said(&self.log)).into())
+        }
     }
 }
 
@@ -235,7 +251,8 @@ impl Person {
             }
             Ok(())
         };
-        timeout(PATIENCE, looking).await.map_err(|_| format!("{name} does not become {value}"))?
+        let late = || format!("{name} of {} does not become {value}", self.home.display());
+        timeout(PATIENCE, looking).await.map_err(|_| late())?
     }
 
     async fn knows_the_nodes(&self) -> Result<()> {
@@ -363,7 +380,7 @@ impl Stage {
     async fn direct(&mut self, table: &mut Table, n: usize) -> Result<()> {
         let mut events = self.bob.client.watch(None).await?;
         let before = self.message_bytes().await?;
-        let mut times = self.one_by_one(&mut events, "direct", n).await?;
+        let mut times = self.one_by_one(&mut events, "direct", n, Duration::ZERO).await?;
         let bytes = self.message_bytes().await? - before;
         self.links(1).await?;
         let method =
@@ -379,9 +396,16 @@ impl Stage {
     }
 
     /// Sends a text, waits until it is an event at Bob, sends the next.
-    async fn one_by_one(&mut self, events: &mut WatchStream, kind: &str, n: usize) -> Result<Vec<Duration>> {
+    async fn one_by_one(
+        &mut self,
+        events: &mut WatchStream,
+        kind: &str,
+        n: usize,
+        pause: Duration,
+    ) -> Result<Vec<Duration>> {
         let mut times = Vec::with_capacity(n);
         for i in 0..n {
+            sleep(pause).await;
             let text = text(kind, i);
             let began = Instant::now();
             let (sent, arrived) =
@@ -438,11 +462,11 @@ impl Stage {
     async fn mailbox(&mut self, table: &mut Table, n: usize) -> Result<()> {
         let mut events = self.bob.client.watch(None).await?;
         // The first one also waits for links to custodians and for Bob's list to be there.
-        self.one_by_one(&mut events, "unmeasured", 1).await?;
-        let mut times = self.one_by_one(&mut events, "mailbox", n).await?;
+        self.one_by_one(&mut events, "unmeasured", 1, LISTED).await?;
+        let mut times = self.one_by_one(&mut events, "mailbox", n, LISTED).await?;
         self.links(0).await?;
         let method = "send call to the event in Bob's watch through 8 nodes, one at a time, 100 B, no live link, \
-                      Bob's list waiting";
+                      400 ms after the last, so that Bob's list waits";
         table.row("mailbox_p50_ms", percentile(&mut times, 50), "ms", n, method)?;
         table.row("mailbox_p95_ms", percentile(&mut times, 95), "ms", n, method)
     }

@@ -3,9 +3,10 @@
 //! Scanners here are written by hand over lines of formatted source. They are not parsers: they know what rustfmt
 //! makes of a file, and each has a test that shows it catching what it is for.
 
+mod bench;
 mod tidy;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -24,11 +25,29 @@ enum Chore {
         #[arg(long)]
         sizes: bool,
     },
+    /// Measures one part and prints its rows; a figure counts only with the machine beside it
+    Bench {
+        /// What to measure
+        part: Part,
+        /// One JSON object a line instead of a table
+        #[arg(long)]
+        json: bool,
+        /// A few of each, with the development build: shows that it runs, measures nothing
+        #[arg(long)]
+        smoke: bool,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Part {
+    /// Two homes and eight nodes as processes, driven through the local API
+    E2e,
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Tidy { sizes } => tidy::run(&root(), sizes),
+        Chore::Bench { part: Part::E2e, json, smoke } => bench::e2e(&root(), json, smoke),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

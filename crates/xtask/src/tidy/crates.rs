@@ -47,8 +47,9 @@ const BELOW_THE_SHELL: &[&str] = &[
 /// What a machine crate's tests may use beside what the crate itself may.
 const FOR_TESTS: [&str; 2] = ["murre-custodian", "murre-store"];
 
-/// What the command's process tests may use beside: they open the stores of nodes they have stopped.
-const FOR_PROCESS_TESTS: [&str; 3] = ["murre-custodian", "murre-mailbox", "murre-store"];
+/// What the command's process tests may use beside: they open the stores of nodes they have stopped, and send nodes
+/// frames that no device would.
+const FOR_PROCESS_TESTS: [&str; 4] = ["murre-custodian", "murre-mailbox", "murre-net", "murre-store"];
 
 /// Libraries of shells. A machine that could reach one would be one line away from using it.
 const SHELL_ONLY: [&str; 9] =
