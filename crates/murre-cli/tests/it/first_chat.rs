@@ -48,9 +48,9 @@ fn a_first_chat_goes_through_every_state_and_every_line_has_its_fields() {
 
     let reply = text(&bob.one(&["send", "Ann", "two", "--reply-to", &first]).expect("send"), "message");
     assert_eq!(arrived(&ann, &chat, &reply)["reply_to"], first.as_str());
-    ann.all_in(&chat, &[first.clone()], &["delivered"], LIMIT).expect("delivered, not read");
+    ann.all_in(&chat, std::slice::from_ref(&first), &["delivered"], LIMIT).expect("delivered, not read");
     assert_eq!(bob.one(&["read", "Ann"]).expect("read")["message"], reply.as_str());
-    ann.all_in(&chat, &[first.clone()], &["read"], LIMIT).expect("read");
+    ann.all_in(&chat, std::slice::from_ref(&first), &["read"], LIMIT).expect("read");
     let status = ann.one(&["status", &first]).expect("status");
     has(&status, &["message", "state", "stored_by", "devices", "why"]);
     assert_eq!(status["state"], "read");

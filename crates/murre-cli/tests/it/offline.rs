@@ -41,9 +41,9 @@ fn a_message_that_no_node_can_take_waits_says_why_and_goes_on_later() {
     rig.nodes =
         crew::start(&rig.pen, rig.dir.path(), 3, Instant::now() + LIMIT).expect("the same nodes again");
     ann.start(&rig.bootstrap()).expect("up");
-    ann.all_in(&chat, &[message.clone()], &["stored"], LIMIT).expect("stored");
+    ann.all_in(&chat, std::slice::from_ref(&message), &["stored"], LIMIT).expect("stored");
     bob.start(&rig.bootstrap()).expect("up");
-    ann.all_in(&chat, &[message.clone()], &["delivered"], LIMIT).expect("delivered");
+    ann.all_in(&chat, std::slice::from_ref(&message), &["delivered"], LIMIT).expect("delivered");
     let history = bob.history("Ann").expect("history");
     assert!(history.len() == 1 && history[0]["text"] == "into the void", "{history:?}");
 }
