@@ -218,7 +218,9 @@ impl Feeder {
         if fresh.is_empty() {
             return;
         }
-        let known = |peer: &PeerKey| self.directory.get(peer).is_some();
+        // A bootstrap is a node even while its descriptor is on its way: our own must not miss it.
+        let named = |peer: &PeerKey| self.bootstrap.iter().any(|b| b.key == *peer);
+        let known = |peer: &PeerKey| self.directory.get(peer).is_some() || named(peer);
         let mut peers: Vec<PeerKey> =
             linked.iter().copied().filter(|p| *p != from && *p != self.me && known(p)).collect();
         cx.rng.shuffle(&mut peers);

@@ -52,6 +52,9 @@ type Ctx<'a, 'v> = Cx<'a, 'v, PresenceUp>;
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Frame {
+    /// Makes the carrier open a link; says nothing.
+    #[serde(rename = "k")]
+    Knock,
     #[serde(rename = "h")]
     Hello { n: Bytes<16>, m: Bytes<32> },
     #[serde(rename = "a")]
@@ -98,7 +101,7 @@ pub struct Presence {
     known: BTreeMap<u32, Known>,
     own: Option<Where>,
     announced: BTreeMap<u32, Mono>,
-    dialing: BTreeMap<u32, (PeerKey, [u8; 16])>,
+    dialing: BTreeMap<u32, (PeerKey, Mono)>,
     queue: VecDeque<(u32, Vec<u8>)>,
 }
 
@@ -177,26 +180,20 @@ impl Presence {
         self.dial(cx, contact);
     }
 
+    /// Asks the carrier for a link. What proves us is said once a link of our own dialling is up: both sides may dial
+    /// at once, and then each proves itself on the link it opened.
     fn dial(&mut self, cx: &mut Ctx<'_, '_>, contact: u32) {
+        let now = cx.now.mono;
         let Some(own) = self.own.as_ref().map(|o| o.k) else { return };
-        let Some(key) = self.keys.get(&contact).and_then(|k| k.first()).copied() else { return };
-        let Some(known) = self.known.get(&contact).filter(|k| k.until > cx.now.mono) else { return };
-        if self.live.contains_key(&contact) || self.dialing.contains_key(&contact) || known.peer.key == own {
+        let Some(known) = self.known.get(&contact).filter(|k| k.until > now) else { return };
+        let trying = self.dialing.get(&contact).is_some_and(|(_, at)| now.since(*at) < PROVE_MS);
+        if self.live.contains_key(&contact) || trying || known.peer.key == own {
             return;
         }
-        let nonce: [u8; 16] = cx.rng.bytes();
-        let mac = mac(&key, "dial", &own, &known.peer.key, &nonce, &[]);
-        let frame = encode(&Frame::Hello { n: Bytes(nonce), m: Bytes(mac) });
+        self.dialing.insert(contact, (known.peer.key, now));
         let to = Dest::Peer(known.peer.clone());
-        // A link to that key may be up already; its stage is set here or when it comes up.
-        let peer = known.peer.key;
-        for link in self.links.values_mut() {
-            if link.acceptor == peer && matches!(link.stage, Stage::Stranger) {
-                link.stage = Stage::Dialed { contact, key, nonce };
-            }
-        }
-        self.dialing.insert(contact, (peer, nonce));
-        cx.up(PresenceUp::Transmit(Transmit { to, class: Class::Control, bytes: frame }));
+        let bytes = encode(&Frame::Knock);
+        cx.up(PresenceUp::Transmit(Transmit { to, class: Class::Control, bytes }));
     }
 
     /// A link came up.
@@ -206,21 +203,41 @@ impl Presence {
             return self.close(cx, up.id);
         }
         let mut stage = Stage::Stranger;
+        let mut hello = None;
         if up.dialed {
             // Only what presence dialled is its own; links to nodes are a sibling's.
-            let who = self.dialing.iter().find(|(_, (key, _))| *key == up.peer).map(|(c, (_, n))| (*c, *n));
-            let Some((contact, nonce)) = who else { return };
+            let who = self.dialing.iter().find(|(_, (key, _))| *key == up.peer).map(|(c, _)| *c);
+            let Some(contact) = who else { return };
             self.dialing.remove(&contact);
             let Some(key) = self.keys.get(&contact).and_then(|k| k.first()).copied() else { return };
+            let nonce: [u8; 16] = cx.rng.bytes();
+            let proof = mac(&key, "dial", &dialer, &acceptor, &nonce, &[]);
+            hello = Some(Frame::Hello { n: Bytes(nonce), m: Bytes(proof) });
             stage = Stage::Dialed { contact, key, nonce };
         }
         self.links.insert(up.id, Link { dialer, acceptor, since: cx.now.mono, stage });
+        if let Some(hello) = hello {
+            self.transmit(cx, up.id, Class::Control, &hello);
+        }
     }
 
-    /// A link is gone.
-    pub fn link_down(&mut self, link: LinkId) {
+    /// A link is gone. True if it was somebody's live link.
+    pub fn link_down(&mut self, cx: &mut Ctx<'_, '_>, link: LinkId) -> bool {
         self.links.remove(&link);
-        self.live.retain(|_, l| *l != link);
+        let lost: Vec<u32> = self.live.iter().filter(|(_, l)| **l == link).map(|(c, _)| *c).collect();
+        for contact in &lost {
+            self.live.remove(contact);
+            // Another link of theirs may be proven: crossing dials leave two.
+            let other = |l: &Link| matches!(l.stage, Stage::Proven { contact: c } if c == *contact);
+            match self.links.iter().find(|(_, l)| other(l)).map(|(id, _)| *id) {
+                Some(id) => {
+                    self.live.insert(*contact, id);
+                    cx.up(PresenceUp::Live(*contact));
+                }
+                None => self.dial(cx, *contact),
+            }
+        }
+        !lost.is_empty()
     }
 
     /// Nobody answers there.
@@ -237,6 +254,7 @@ impl Presence {
         };
         let (dk, ak) = (link.dialer, link.acceptor);
         match (frame, &link.stage) {
+            (Frame::Knock, _) => {}
             (Frame::Hello { n, m }, Stage::Stranger) => self.hello(cx, id, n.0, m.0),
             (Frame::Ack { n, m }, Stage::Dialed { contact, key, nonce }) => {
                 let (contact, key, nonce) = (*contact, *key, *nonce);
@@ -281,6 +299,7 @@ impl Presence {
         if let Some(link) = self.links.get_mut(&id) {
             link.stage = Stage::Proven { contact };
         }
+        self.dialing.remove(&contact);
         // Both may have dialled: the newer link is used, the older stays until it closes.
         if self.live.insert(contact, id).is_none() {
             cx.up(PresenceUp::Live(contact));
@@ -354,7 +373,8 @@ impl Presence {
     }
 
     fn close(&mut self, cx: &mut Ctx<'_, '_>, link: LinkId) {
-        self.link_down(link);
+        self.links.remove(&link);
+        self.live.retain(|_, l| *l != link);
         let to = Dest::Close(link);
         cx.up(PresenceUp::Transmit(Transmit { to, class: Class::Control, bytes: Vec::new() }));
     }

@@ -107,7 +107,9 @@ impl Device {
                 self.client.handle_link_up(cx!(self, now, tx, client), &up)
             }
             Input::LinkDown { link, why: _ } => {
-                self.presence.link_down(link);
+                if self.presence.link_down(cx!(self, now, tx, presence), link) {
+                    self.delivery.live_down(now.mono);
+                }
                 self.client.handle_link_down(cx!(self, now, tx, client), link)
             }
             Input::Frame { link, bytes } if Self::is_live_frame(&bytes) => {

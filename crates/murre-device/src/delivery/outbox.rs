@@ -171,6 +171,14 @@ impl Delivery {
         Ok(())
     }
 
+    /// A live link went down: what went over links and is not receipted goes to mailboxes now.
+    pub fn live_down(&mut self, now: Mono) {
+        // spec: D-5
+        for flight in self.flights.values_mut().filter(|f| f.live_until.is_some()) {
+            flight.live_until = Some(now);
+        }
+    }
+
     /// Our box was answered with another one under the same number, validly signed by us: this store was rolled
     /// back or copied.
     pub fn conflict(&mut self, cx: &mut Ctx<'_, '_>, put: PutKey) -> Result<Option<u32>, TurnError> {
