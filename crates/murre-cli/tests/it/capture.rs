@@ -21,9 +21,10 @@ impl Capture {
     /// # Errors
     /// It cannot be captured here, and why.
     pub fn start(last: &'static [u8]) -> Result<Self, String> {
-        // To a pipe, packet by packet: so nothing has to be waited for but the packet itself. The buffer is large
-        // enough for what all tests of this program together send while the machine is busy.
-        let args = ["-i", "lo", "-n", "-U", "--immediate-mode", "-B", "65536", "-w", "-"];
+        // To a pipe, packet by packet, so that its end can be seen. Not with `--immediate-mode`, in which every packet,
+        // however small, takes a place of the largest size: the buffer has to hold what all tests of this program
+        // together send while tcpdump has no processor.
+        let args = ["-i", "lo", "-n", "-U", "-B", "65536", "-w", "-"];
         let mut child = Command::new("tcpdump")
             .args(args)
             .stdin(Stdio::null())
