@@ -4,7 +4,7 @@ use crate::person::Seen;
 use crate::rig::{LIMIT, Rig, text};
 use murre_core::id::{BoxId, Locator, PeerKey};
 use murre_core::{Direction, NetworkParams, Range, View, Wall};
-use murre_custodian::rows::{REPAIR, repair_parts};
+use murre_custodian::rows::{self, IDS, IdRow, REPAIR, What, repair_parts};
 use murre_mailbox::{Directory, NetworkFile};
 use murre_store::{Config, SqliteStore};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,15 +15,23 @@ const MESSAGES: usize = 5;
 /// A node looks at its numbers about as often.
 const LOOK: Duration = Duration::from_millis(110);
 
-/// What one node holds: box, its locator, its epoch.
-fn held(store: &SqliteStore) -> Vec<(BoxId, Locator, u64)> {
-    let rows = store.scan(REPAIR, &Range::all(), Direction::Forward, 10_000).expect("rows");
-    rows.iter()
-        .map(|(key, value)| {
-            let (epoch, _, id) = repair_parts(key).expect("a key");
-            (id, Locator::from_slice(value).expect("a locator, not a tombstone"), epoch)
-        })
-        .collect()
+/// What one node holds: box or door object, its locator, its epoch. What a tombstone took away goes to `gone`.
+fn held(store: &SqliteStore, gone: &mut BTreeSet<BoxId>) -> Vec<(BoxId, Locator, u64)> {
+    let mut all = Vec::new();
+    for (key, value) in store.scan(REPAIR, &Range::all(), Direction::Forward, 10_000).expect("rows") {
+        let (epoch, _, id) = repair_parts(&key).expect("a key");
+        let row: Option<IdRow> = rows::get(store, IDS, id.as_bytes()).expect("a row");
+        match row.map(|row| row.w) {
+            Some(What::Box | What::Object) => {
+                all.push((id, Locator::from_slice(&value).expect("a locator"), epoch));
+            }
+            Some(What::Gone) => {
+                gone.insert(id);
+            }
+            Some(What::Tombstone) | None => {}
+        }
+    }
+    all
 }
 
 #[test]
@@ -45,14 +53,14 @@ fn each_box_lies_at_exactly_its_placement() {
         let message = text(&ann.one(&["send", &chat, &format!("box {n}")]).expect("send"), "message");
         ann.all_in(&chat, &[message], &["stored"], LIMIT).expect("stored");
     }
-    settle(&rig, quorum.k);
+    settle(&rig);
     for node in &mut rig.nodes {
         node.proc.terminate(Instant::now() + LIMIT).expect("a clean end");
     }
 
     let now = Wall(SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_millis() as u64);
     let mut holders: BTreeMap<(BoxId, Locator, u64), BTreeSet<PeerKey>> = BTreeMap::new();
-    let mut directory = None;
+    let (mut directory, mut gone) = (None, BTreeSet::new());
     for node in &rig.nodes {
         let store = SqliteStore::open(&node.store.join("boxes.db"), None, Config::default()).expect("store");
         let known = Directory::open(&store, NetworkFile::devnet()).expect("directory");
@@ -63,7 +71,7 @@ fn each_box_lies_at_exactly_its_placement() {
             .into_iter()
             .find(|key| known.peer_ref(key).is_some_and(|peer| same_place(&peer.addrs, &address)))
             .expect("each node knows itself");
-        for item in held(&store) {
+        for item in held(&store, &mut gone) {
             holders.entry(item).or_default().insert(key);
         }
         directory = Some(known);
@@ -71,31 +79,45 @@ fn each_box_lies_at_exactly_its_placement() {
     let directory = directory.expect("nodes");
     assert!(holders.len() > MESSAGES, "too few boxes to say anything: {}", holders.len());
     let mut used: BTreeSet<PeerKey> = BTreeSet::new();
+    let (mut whole, mut exact) = (0, 0);
     for ((id, locator, epoch), holders) in &holders {
-        let placement: BTreeSet<PeerKey> =
-            directory.placement(locator, *epoch, now).into_iter().take(quorum.k).collect();
-        assert_eq!(holders, &placement, "{id:?} of {locator:?}");
+        let ranks = directory.placement(locator, *epoch, now);
+        let first: BTreeSet<PeerKey> = ranks.iter().take(quorum.k).copied().collect();
+        let all: BTreeSet<PeerKey> = ranks.into_iter().collect();
+        assert!(holders.is_subset(&all), "{id:?} lies where nobody looks for it");
         used.extend(holders);
+        // Some custodians have already been told that its reader is done with it.
+        if gone.contains(id) {
+            continue;
+        }
+        whole += 1;
+        assert!(holders.len() >= quorum.w, "{id:?} has {} copies", holders.len());
+        exact += usize::from(*holders == first);
     }
+    // A custodian that is slow on a busy machine is replaced by a spare: that may happen, but is no rule.
+    assert!(
+        whole > MESSAGES && exact * 4 >= whole * 3,
+        "{exact} of {whole} lie at exactly their first ranks"
+    );
     assert!(used.len() > quorum.k, "all boxes lie at the same nodes: the placement does not spread");
 }
 
-/// "Stored" is said at the quorum; the last copies may still be on their way. Waits until all nodes together hold a
-/// whole number of copies of everything.
-fn settle(rig: &Rig, copies: usize) {
-    let mut boxes = vec![0; rig.nodes.len()];
+/// "Stored" is said at the quorum; the last copies may still be on their way. Waits until no node's number of boxes
+/// changes any more.
+fn settle(rig: &Rig) {
     let deadline = Instant::now() + LIMIT;
-    for turn in 0.. {
-        let node = turn % boxes.len();
-        while let Ok(line) = rig.nodes[node].proc.line(Instant::now() + LOOK) {
-            boxes[node] = line["boxes"].as_u64().unwrap_or_default() as usize;
+    loop {
+        let mut news = 0;
+        for node in &rig.nodes {
+            while node.proc.line(Instant::now() + LOOK).is_ok() {
+                news += 1;
+            }
         }
-        let all: usize = boxes.iter().sum();
-        // One whole round first: what was said since the start has to be read.
-        if turn >= boxes.len() && all > copies * MESSAGES && all.is_multiple_of(copies) {
+        // One round looks at each node in turn, for longer than a coordinator waits before it asks a spare.
+        if news == 0 {
             return;
         }
-        assert!(Instant::now() < deadline, "{all} copies do not become a multiple of {copies}: {boxes:?}");
+        assert!(Instant::now() < deadline, "the nodes do not come to rest");
     }
 }
 
