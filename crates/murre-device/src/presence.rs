@@ -42,6 +42,8 @@ pub enum PresenceUp {
     Transmit(Transmit),
     /// A live link to a contact is proven.
     Live(u32),
+    /// A contact's live link is gone; what was last handed to it may be lost.
+    Lost(u32),
     /// Packets of a contact.
     Packets(u32, Vec<Vec<u8>>),
     /// Tell this contact where we are.
@@ -227,6 +229,7 @@ impl Presence {
         let lost: Vec<u32> = self.live.iter().filter(|(_, l)| **l == link).map(|(c, _)| *c).collect();
         for contact in &lost {
             self.live.remove(contact);
+            cx.up(PresenceUp::Lost(*contact));
             // Another link of theirs may be proven: crossing dials leave two.
             let other = |l: &Link| matches!(l.stage, Stage::Proven { contact: c } if c == *contact);
             match self.links.iter().find(|(_, l)| other(l)).map(|(id, _)| *id) {

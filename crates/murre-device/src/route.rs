@@ -300,6 +300,9 @@ impl Device {
                 let logs = self.conversations.logs_of(tx, contact)?;
                 self.delivery.live_up(cx!(self, now, tx, delivery), &logs)?;
             }
+            PresenceUp::Lost(contact) => {
+                self.conversations.receipt_again(cx!(self, now, tx, conversations), contact)?;
+            }
             PresenceUp::Packets(contact, packets) => {
                 let cx = cx!(self, now, tx, conversations);
                 self.conversations.receive(cx, &self.account, contact, &packets)?;

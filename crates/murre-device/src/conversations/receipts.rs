@@ -85,6 +85,21 @@ impl Conversations {
         }
     }
 
+    /// The receipt last handed to a live link may have died with it: it is owed again.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn receipt_again(&mut self, cx: &mut Ctx<'_, '_>, contact: u32) -> Result<(), TurnError> {
+        // spec: D-10
+        let no = super::chat_of(contact);
+        if let Some(row) = chat(cx.tx, no)?
+            && !self.receipt(cx.tx, &row)?.d.is_empty()
+        {
+            self.owe(cx, no);
+        }
+        Ok(())
+    }
+
     pub(super) fn receipt_sent(&mut self, cx: &mut Ctx<'_, '_>, no: u32) {
         self.owed.remove(&no);
         self.receipted.insert(no, cx.now.mono);
