@@ -78,7 +78,9 @@ pub fn init(style: Style, name: &str, home: &Path, phrase: &str, protected: bool
         out.push_str(&style.dim("It is not protected at rest: no passphrase was given.\n"));
     }
     if restored {
-        out.push_str("The account is the one of your 24 words.\n");
+        out.push_str(
+            "The account is the one of your 24 words; its contacts and chats are not brought along.\n",
+        );
     } else {
         out.push_str("\nThese 24 words are the account. Write them down; they are shown only now.\n\n");
         let words: Vec<&str> = phrase.split_whitespace().collect();

@@ -37,7 +37,7 @@ pub(super) fn init(session: &Session, args: Init) -> Done {
     let phrase = match &args.restore_phrase_file {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
-            let phrase = murre_crypto::Phrase::parse(text.trim());
+            let phrase = murre::Phrase::parse(text.trim());
             Some(phrase.map_err(|error| Failure::caller(error.to_string(), text::HINT_PHRASE))?)
         }
         None => None,

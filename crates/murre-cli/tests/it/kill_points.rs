@@ -19,7 +19,7 @@ const EVENTS: u64 = 4;
 const EVENT: Duration = Duration::from_millis(300);
 
 fn cases() -> u64 {
-    std::env::var("MURRE_KILL_POINTS").ok().and_then(|n| n.parse().ok()).unwrap_or(20)
+    std::env::var("MURRE_KILL_POINTS").ok().and_then(|n| n.parse().ok()).unwrap_or(100)
 }
 
 #[test]
