@@ -1,4 +1,5 @@
 //! The local API's messages, from `proto/murre/v1/murre.proto`, where each field is described.
+// spec: A-11
 
 #![allow(missing_docs, clippy::all)]
 
