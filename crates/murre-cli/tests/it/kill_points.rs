@@ -6,7 +6,7 @@
 //!       '--- odd cases: a seeded time after the start      even cases: a seeded number of events later
 //! ```
 //!
-//! `MURRE_KILL_POINTS=200` plays as many cases.
+//! `MURRE_KILL_POINTS` plays another number of cases.
 
 use crate::person::Seen;
 use crate::rig::{Dice, LIMIT, Rig, text};
@@ -19,7 +19,7 @@ const EVENTS: u64 = 4;
 const EVENT: Duration = Duration::from_millis(300);
 
 fn cases() -> u64 {
-    std::env::var("MURRE_KILL_POINTS").ok().and_then(|n| n.parse().ok()).unwrap_or(100)
+    std::env::var("MURRE_KILL_POINTS").ok().and_then(|n| n.parse().ok()).unwrap_or(200)
 }
 
 #[test]
