@@ -126,8 +126,11 @@ impl Liar {
             Lie::StaleLists => self.stale(t),
             Lie::Replays if !t.bytes.is_empty() => {
                 self.turn += 1;
-                let again =
-                    self.kept.get((self.turn / 5) as usize % KEPT).filter(|_| self.turn % 5 == 0).cloned();
+                let again = self
+                    .kept
+                    .get((self.turn / 5) as usize % KEPT)
+                    .filter(|_| self.turn.is_multiple_of(5))
+                    .cloned();
                 self.keep(&t.bytes);
                 let Some(bytes) = again else { return (vec![t], false) };
                 let old = Transmit { to: t.to.clone(), class: t.class, bytes };

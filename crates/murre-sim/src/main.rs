@@ -98,7 +98,11 @@ fn many(seeds: std::ops::Range<u64>, options: &Options) -> Result<bool> {
     let red = reports.iter().filter(|r| r.failure.is_some()).count();
     let totals = campaign::totals(&reports);
     print_totals(&totals);
-    println!("{count} seeds, {red} red, {:.1} s", began.elapsed().as_secs_f64());
+    let quiet = reports.iter().map(|r| r.quiet).max().unwrap_or_default() / 1_000;
+    println!(
+        "{count} seeds, {red} red, {:.1} s; at rest after {quiet} s at most",
+        began.elapsed().as_secs_f64()
+    );
     Ok(red == 0)
 }
 

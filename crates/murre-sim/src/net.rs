@@ -275,11 +275,10 @@ impl Net {
             self.agenda.add(now + took, NetJob::Dialed { from, peer: target.key, no });
             self.dials.insert(key, Dial { no, target, frames: VecDeque::new(), bytes: 0 });
         }
-        if let Some(dial) = self.dials.get_mut(&key) {
-            if dial.frames.len() < MAX_DIAL_FRAMES && dial.bytes + bytes.len() <= MAX_DIAL_QUEUE {
-                dial.bytes += bytes.len();
-                dial.frames.push_back(bytes);
-            }
+        let room = |d: &Dial| d.frames.len() < MAX_DIAL_FRAMES && d.bytes + bytes.len() <= MAX_DIAL_QUEUE;
+        if let Some(dial) = self.dials.get_mut(&key).filter(|d| room(d)) {
+            dial.bytes += bytes.len();
+            dial.frames.push_back(bytes);
         }
     }
 

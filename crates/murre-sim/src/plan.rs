@@ -177,7 +177,7 @@ impl Plan {
             people: (0..people).map(|_| plan_person(&mut dice)).collect(),
             pairs: pairs.into_iter().map(|(a, b)| plan_pair(&mut dice, a, b, leaks > 0)).collect(),
             gaps,
-            episode: dice.range(90, 210) * SECOND,
+            episode: dice.range(75, 180) * SECOND,
             stranger: (seed % 8 == 3).then_some(seed % 16 == 3),
             leaks,
             apart: dice.chance(600),
@@ -315,7 +315,7 @@ fn plan_pair(dice: &mut Dice, a: usize, b: usize, leaks: bool) -> (usize, usize,
 }
 
 fn plan_gaps(dice: &mut Dice) -> Vec<Gap> {
-    (0..dice.range(1, 2))
+    (0..1 + u64::from(dice.chance(300)))
         .map(|_| {
             let ms = match dice.range(0, 9) {
                 0..=5 => dice.range(HOUR / 4, 3 * HOUR),

@@ -208,10 +208,8 @@ impl Sim {
     pub fn start(&mut self, id: HostId) {
         let at = self.now;
         let Some(host) = self.hosts.get_mut(id).filter(|h| !h.dead && h.machine.is_none()) else { return };
-        if self.fault == Some(ShellFault::StaleRestart) {
-            if let Some(old) = &host.old {
-                host.store.restore(old);
-            }
+        if let Some(old) = host.old.as_ref().filter(|_| self.fault == Some(ShellFault::StaleRestart)) {
+            host.store.restore(old);
         }
         host.starts += 1;
         host.boot = at.saturating_sub(1_000 + host.starts);
@@ -518,7 +516,7 @@ impl Sim {
             match output {
                 Output::Commit(mut batch) => {
                     commits += 1;
-                    if fault == Some(ShellFault::HalfBatch) && batch.ops.len() > 3 && at % 7 == 0 {
+                    if fault == Some(ShellFault::HalfBatch) && batch.ops.len() > 3 && at.is_multiple_of(7) {
                         batch.ops.truncate(batch.ops.len() / 2);
                     }
                     if host.store.apply(&batch).is_err() {
@@ -528,7 +526,7 @@ impl Sim {
                 }
                 Output::Transmit(t) => held.push(Held::Transmit(t)),
                 Output::Event(ev) => {
-                    let claim = self.watch.claim(&ev, now, &host.store);
+                    let claim = self.watch.claim(&ev, now, at, &host.store);
                     held.push(Held::Event(ev, claim));
                 }
                 Output::Timeout(wake) => {

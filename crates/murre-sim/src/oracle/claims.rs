@@ -3,7 +3,7 @@
 use crate::net::HostId;
 use crate::shell::Sim;
 use murre_core::id::{BoxId, MessageId};
-use murre_core::{Direction, NetworkParams, Now, Range, View};
+use murre_core::{Direction, NetworkParams, Range, View, Wall};
 use murre_device::rows::{self, OutboxRow};
 use murre_device::{Event, MessageState, Notice};
 use murre_mailbox::{Directory, SealedBox};
@@ -55,19 +55,24 @@ pub enum Claim {
 
 /// Reads out of the store what an event of this very turn claims.
 #[must_use]
-pub fn resolve(event: &Event, now: Now, store: &MemoryStore, params: &NetworkParams) -> Option<Claim> {
+pub fn resolve(event: &Event, walls: &[Wall], store: &MemoryStore, params: &NetworkParams) -> Option<Claim> {
     let Event::Notice { notice: Notice::MessageState { messages, state, .. }, .. } = event else {
         return None;
     };
     match state {
         MessageState::Delivered => Some(Claim::Delivered(messages.clone())),
         MessageState::Read => Some(Claim::Read(messages.clone())),
-        MessageState::Stored => stored(messages, now, store, params),
+        MessageState::Stored => stored(messages, walls, store, params),
         MessageState::Queued | MessageState::Sent | MessageState::Failed => None,
     }
 }
 
-fn stored(messages: &[MessageId], now: Now, store: &MemoryStore, params: &NetworkParams) -> Option<Claim> {
+fn stored(
+    messages: &[MessageId],
+    walls: &[Wall],
+    store: &MemoryStore,
+    params: &NetworkParams,
+) -> Option<Claim> {
     let page = store.scan(rows::OUTBOX, &Range::all(), Direction::Forward, usize::MAX).ok()?;
     let (key, _) = page.into_iter().find(|(_, value)| {
         rows::decode::<OutboxRow>(rows::OUTBOX, value).is_ok_and(|row| row.messages == messages)
@@ -76,7 +81,9 @@ fn stored(messages: &[MessageId], now: Now, store: &MemoryStore, params: &Networ
     let id = SealedBox::parse(&bytes).ok()?.verify(params).ok()?.id();
     let network = rows::network(store).ok()??;
     let directory = Directory::open(store, network).ok()?;
-    Some(Claim::Stored { id, enough: directory.quorum(now.wall).w })
+    // Who counts depends on the time; a device may go by its own clock or by the network's.
+    let enough = walls.iter().map(|wall| directory.quorum(*wall).w).min()?;
+    Some(Claim::Stored { id, enough })
 }
 
 /// Checks a claim that has just been released.

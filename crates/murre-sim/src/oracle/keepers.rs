@@ -4,7 +4,7 @@ use crate::shell::Sim;
 use murre_core::id::PeerKey;
 use murre_core::{Direction, Range, View};
 use murre_custodian::rows::{BOXES, IDS, OBJECTS};
-use murre_mailbox::{Directory, MailboxKind, NetworkFile, SealedBox};
+use murre_mailbox::{Directory, MailboxKind, NetworkFile, SealedBox, SignedObject};
 use murre_store::MemoryStore;
 use std::collections::BTreeMap;
 
@@ -53,11 +53,19 @@ fn unrepaired(sim: &Sim, nodes: &[(usize, PeerKey, bool)], file: &NetworkFile) -
                 let lacks = &sim.hosts[*other].store;
                 let held = lacks.get(IDS, b.id().as_bytes()).ok()?;
                 // A request at a door is taken only beside the owner object that certifies its slot.
-                let object = |store: &MemoryStore| store.get(OBJECTS, b.locator().as_bytes()).ok().flatten();
+                let object = |store: &MemoryStore| {
+                    let bytes = store.get(OBJECTS, b.locator().as_bytes()).ok().flatten()?;
+                    let object = SignedObject::parse(&bytes).ok()?.verify(&file.params).ok()?;
+                    (object.x > wall.hour() + 3).then_some(())
+                };
                 let closed = place == MailboxKind::Door && object(lacks).is_none();
                 if held.is_none() && !(closed && object(&holder.store).is_none()) {
                     let (a, b) = (&holder.name, &sim.hosts[*other].name);
-                    let what = format!("a {:?} box of epoch {} that expires in {} h", place, epoch, hours);
+                    let seen = (object(&holder.store).is_some(), object(lacks).is_some());
+                    let what = format!(
+                        "(object: {seen:?}) a {:?} box of epoch {} that expires in {} h",
+                        place, epoch, hours
+                    );
                     return Some(format!("{a} holds {what}, which {b} lacks although it should"));
                 }
             }

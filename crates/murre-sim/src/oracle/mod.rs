@@ -24,7 +24,7 @@ use crate::sabotage::Planted;
 use crate::totals::Totals;
 use claims::Claim;
 use leak::Scanner;
-use murre_core::{Batch, NetworkParams, Now, Transmit};
+use murre_core::{Batch, NetworkParams, Now, Transmit, Wall};
 use murre_store::MemoryStore;
 use wire::Wire;
 
@@ -94,10 +94,10 @@ impl Watch {
 
     /// A turn says something about messages: what exactly is claimed, resolved against the store it was said from.
     #[must_use]
-    pub fn claim(&mut self, ev: &Ev, now: Now, store: &MemoryStore) -> Option<Claim> {
+    pub fn claim(&mut self, ev: &Ev, now: Now, at: u64, store: &MemoryStore) -> Option<Claim> {
         let Ev::Device(event) = ev else { return None };
         let planted = self.planted.clone();
-        planted.soundly(|| claims::resolve(event, now, store, self.wire.params()))
+        planted.soundly(|| claims::resolve(event, &[now.wall, Wall(at)], store, self.wire.params()))
     }
 
     /// A frame leaves a host. `honest` says whether its machine speaks for itself.
