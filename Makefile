@@ -3,7 +3,7 @@
 
 demo:
 	cargo build --locked -p murre-cli
-	target/debug/murre demo
+	"$${CARGO_TARGET_DIR:-target}/debug/murre" demo
 
 test:
 	scripts/test.sh
