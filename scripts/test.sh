@@ -39,4 +39,3 @@ if [ -f crates/murre-sim/src/main.rs ]; then
     stage simulate cargo run --locked -p murre-sim --features sabotage -- ci
 fi
 # Not a measurement: it shows that real processes can be driven through everything that is measured.
-stage bench cargo xtask bench e2e --smoke
