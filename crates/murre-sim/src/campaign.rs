@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// Seeds that have to be green.
 pub const SEEDS: std::ops::Range<u64> = 0..500;
 /// A planted fault must be caught within so many of them.
-pub const CATCH_WITHIN: u64 = 60;
+pub const CATCH_WITHIN: u64 = 40;
 
 /// Runs one seed; a panic is a failure like any other.
 #[must_use]

@@ -128,8 +128,6 @@ pub struct Cast {
     pub mark: String,
     /// Chance of the people's doings.
     pub dice: Dice,
-    /// Links that leaked to strangers.
-    pub leaked: Vec<InviteLink>,
 }
 
 impl Cast {
@@ -266,7 +264,7 @@ impl Cast {
             Act::Send { from, to, texts, size } => self.send(sim, from, to, texts, size),
             Act::Read { who } => self.read(sim, who),
             Act::Repeat { who } => self.repeat(sim, who),
-            Act::World(deed) => crate::plan::perform(self, sim, deed),
+            Act::World(deed) => crate::plan::perform(sim, deed),
         }
     }
 

@@ -466,3 +466,100 @@ impl Net {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use murre_core::Class;
+
+    fn net() -> (Net, Totals) {
+        let mut net = Net::new(Dice::new(1, "net test"), Weather::CALM);
+        for n in 0..2 {
+            net.add();
+            net.plugged(n, key(n), true);
+        }
+        (net, Totals::default())
+    }
+
+    fn key(n: usize) -> PeerKey {
+        PeerKey::from_bytes([n as u8 + 1; 32])
+    }
+
+    fn run(net: &mut Net, totals: &mut Totals) -> Vec<ForHost> {
+        let mut out = Vec::new();
+        while let Some((at, job)) = net.agenda.pop() {
+            net.run(at, job, &mut out, totals);
+        }
+        out
+    }
+
+    fn send(net: &mut Net, totals: &mut Totals, bytes: Vec<u8>) {
+        let to = Dest::Peer(PeerRef { key: key(1), addrs: vec![net.addr(1)] });
+        net.send(0, 0, Transmit { to, class: Class::Control, bytes }, totals);
+    }
+
+    fn frames(inputs: &[ForHost]) -> Vec<usize> {
+        let len = |(_, input): &ForHost| match input {
+            Input::Frame { bytes, .. } => Some(bytes.len()),
+            _ => None,
+        };
+        inputs.iter().filter_map(len).collect()
+    }
+
+    #[test]
+    fn frames_of_a_dial_arrive_in_order_after_the_link_is_up() {
+        let (mut net, mut totals) = net();
+        for len in [3, 900_000, 1] {
+            send(&mut net, &mut totals, vec![0; len]);
+        }
+        let inputs = run(&mut net, &mut totals);
+        assert!(matches!(inputs.first(), Some((0, Input::LinkUp(up))) if up.dialed));
+        assert_eq!(frames(&inputs), [3, 900_000, 1]);
+    }
+
+    #[test]
+    fn who_is_cut_off_hears_that_nobody_answers() {
+        let (mut net, mut totals) = net();
+        net.set_cut(0, 0, 1, true);
+        send(&mut net, &mut totals, vec![1]);
+        assert_eq!(run(&mut net, &mut totals), [(0, Input::Unreachable { peer: key(1) })]);
+        assert_eq!(totals.refused_dials, 1);
+    }
+
+    #[test]
+    fn a_frame_over_the_limit_or_a_queue_over_the_limit_costs_the_link() {
+        for (count, len) in [(1, MAX_FRAME + 1), (5, MAX_FRAME)] {
+            let (mut net, mut totals) = net();
+            send(&mut net, &mut totals, vec![1]);
+            let up = run(&mut net, &mut totals);
+            assert_eq!(frames(&up), [1]);
+            for _ in 0..count {
+                send(&mut net, &mut totals, vec![0; len]);
+            }
+            let downs = run(&mut net, &mut totals);
+            let downs = downs.iter().filter(|(_, i)| matches!(i, Input::LinkDown { .. })).count();
+            assert_eq!(downs, 2, "both ends hear of it");
+            assert!(net.peak_queue <= MAX_LINK_QUEUE);
+        }
+    }
+
+    #[test]
+    fn a_broken_link_takes_its_frames_with_it_and_a_closed_one_does_not() {
+        let (mut net, mut totals) = net();
+        send(&mut net, &mut totals, vec![1]);
+        run(&mut net, &mut totals);
+        send(&mut net, &mut totals, vec![2; 2]);
+        let link = net.links_of(0)[0];
+        let close = Transmit { to: Dest::Close(LinkId(link)), class: Class::Control, bytes: Vec::new() };
+        net.send(0, 0, close, &mut totals);
+        assert_eq!(frames(&run(&mut net, &mut totals)), [2]);
+        assert!(net.links_of(1).is_empty());
+
+        send(&mut net, &mut totals, vec![1]);
+        run(&mut net, &mut totals);
+        send(&mut net, &mut totals, vec![3; 3]);
+        net.unplugged(0, 0);
+        assert!(frames(&run(&mut net, &mut totals)).is_empty());
+        assert_eq!(totals.frames_lost, 1);
+    }
+}

@@ -44,7 +44,7 @@ pub enum Deed {
 }
 
 /// Lets a deed happen.
-pub fn perform(cast: &mut Cast, sim: &mut Sim, deed: Deed) {
+pub fn perform(sim: &mut Sim, deed: Deed) {
     match deed {
         Deed::Crash(host, crash) => sim.hosts[host].crash = Some(crash),
         Deed::Leave(host, how) => leave(sim, host, how),
@@ -61,7 +61,6 @@ pub fn perform(cast: &mut Cast, sim: &mut Sim, deed: Deed) {
         }
         Deed::Weather(weather) => sim.net.weather = weather,
     }
-    let _ = cast;
 }
 
 fn leave(sim: &mut Sim, host: HostId, how: Leave) {

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 /// Fewer messages in one run mean that the generator is broken.
 pub const MIN_MESSAGES: u64 = 30;
 /// The quiet time at the end is cut short when all is at rest, and never longer than this, ms.
-pub const QUIET_MS: u64 = 8 * HOUR;
+pub const QUIET_MS: u64 = 2 * HOUR;
 
 /// How to run.
 #[derive(Clone, Debug, Default)]
@@ -96,7 +96,6 @@ impl World {
             acts: Agenda::default(),
             mark,
             dice: Dice::new(plan.seed, "cast"),
-            leaked: Vec::new(),
         };
         Self { sim, cast, nodes: Vec::new(), file, mallories: Vec::new() }
     }
@@ -245,13 +244,9 @@ impl World {
         for host in &people {
             if dice.chance(800) {
                 let how = if gap.asleep { Leave::Sleep } else { Leave::Stop };
-                crate::plan::perform(&mut self.cast, &mut self.sim, crate::plan::Deed::Leave(*host, how));
+                crate::plan::perform(&mut self.sim, crate::plan::Deed::Leave(*host, how));
             } else {
-                crate::plan::perform(
-                    &mut self.cast,
-                    &mut self.sim,
-                    crate::plan::Deed::Leave(*host, Leave::Unplug),
-                );
+                crate::plan::perform(&mut self.sim, crate::plan::Deed::Leave(*host, Leave::Unplug));
                 self.sim.freeze(*host, true);
             }
         }
@@ -359,7 +354,6 @@ impl World {
             self.advance(75 * MINUTE);
             keepers::repaired(&mut self.sim, &self.nodes, &self.file);
         }
-        self.sim.totals.floods = if plan.stranger.is_some() { 60 } else { 0 };
         if !self.sim.watch.is_over() && self.sim.totals.messages < MIN_MESSAGES {
             let what = format!("only {} messages were sent", self.sim.totals.messages);
             self.sim.watch.fail("generator", what);
