@@ -25,7 +25,7 @@ use murre_core::{Addr, Class, Cx, Dest, Label, LinkId, LinkUp, Mono, PeerRef, Tr
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, VecDeque};
-use subtle_eq::equal;
+use subtle::ConstantTimeEq;
 
 const MAC: Label = Label::new("murre v1 live link proof");
 /// First byte of every frame between devices; mailbox frames begin with 0x01.
@@ -389,15 +389,15 @@ fn encode(frame: &Frame) -> Vec<u8> {
     out
 }
 
+/// Whether both are equal, in time that does not depend on where they differ.
+fn equal(a: &[u8; 32], b: &[u8; 32]) -> bool {
+    a.ct_eq(b).into()
+}
+
 // spec: D-15
 fn mac(key: &[u8; 32], role: &str, dialer: &PeerKey, acceptor: &PeerKey, n: &[u8], n2: &[u8]) -> [u8; 32] {
     MAC.hash(&[key, role.as_bytes(), dialer.as_bytes(), acceptor.as_bytes(), n, n2])
 }
 
-/// Comparison of proofs in constant time.
-mod subtle_eq {
-    /// Whether both are equal, in time that does not depend on where they differ.
-    pub fn equal(a: &[u8; 32], b: &[u8; 32]) -> bool {
-        a.iter().zip(b).fold(0u8, |acc, (x, y)| acc | (x ^ y)) == 0
-    }
-}
+#[cfg(test)]
+mod tests;

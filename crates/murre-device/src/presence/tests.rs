@@ -1,0 +1,161 @@
+//! Two ends of one link in one place: the handshake, then every bit of every frame turned in turn.
+
+use super::*;
+use murre_core::{LinkCaps, LinkKind, Now, Rng, Turn, Wall};
+use murre_store::MemoryStore;
+
+const KEY: [u8; 32] = [9; 32];
+const DIALER: PeerKey = PeerKey::from_bytes([1; 32]);
+const ACCEPTOR: PeerKey = PeerKey::from_bytes([2; 32]);
+const LINK: LinkId = LinkId(7);
+const CONTACT: u32 = 3;
+
+/// One end, and what it has said so far.
+struct End {
+    presence: Presence,
+    rng: Rng,
+    ups: VecDeque<PresenceUp>,
+}
+
+impl End {
+    fn new(seed: u8) -> Self {
+        let presence = Presence::new(vec![(CONTACT, KEY)]);
+        Self { presence, rng: Rng::from_seed([seed; 32]), ups: VecDeque::new() }
+    }
+
+    fn turn(&mut self, act: impl FnOnce(&mut Presence, &mut Ctx<'_, '_>)) {
+        let store = MemoryStore::new();
+        let mut tx = Turn::new(&store);
+        let now = Now { mono: Mono(1_000), wall: Wall(1_800_000_000_000) };
+        act(&mut self.presence, &mut Cx::new(now, &mut self.rng, &mut tx, &mut self.ups));
+    }
+
+    fn up(&mut self, dialed: bool) {
+        let (own, peer) = if dialed { (DIALER, ACCEPTOR) } else { (ACCEPTOR, DIALER) };
+        let caps = LinkCaps { mtu: MAX_FRAME, ordered: true, reliable: true, metered: false };
+        let up = LinkUp { id: LINK, kind: LinkKind::Virtual, caps, own, peer, dialed };
+        self.turn(|p, cx| p.link_up(cx, &up));
+    }
+
+    /// The frames it wants sent over the link, in order; what is left tells the rest.
+    fn frames(&mut self) -> Vec<Vec<u8>> {
+        let (sent, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.ups)
+            .into_iter()
+            .partition(|up| matches!(up, PresenceUp::Transmit(t) if matches!(t.to, Dest::Link(_))));
+        self.ups = rest.into();
+        let bytes = |up| match up {
+            PresenceUp::Transmit(t) => t.bytes,
+            other => unreachable!("{other:?}"),
+        };
+        sent.into_iter().map(bytes).collect()
+    }
+
+    fn closed(&self) -> bool {
+        self.ups.iter().any(|up| matches!(up, PresenceUp::Transmit(t) if matches!(t.to, Dest::Close(_))))
+    }
+
+    fn live(&self) -> bool {
+        self.ups.iter().any(|up| matches!(up, PresenceUp::Live(CONTACT)))
+    }
+}
+
+/// Both ends after `steps` frames of the handshake went over whole, and the frame that comes next.
+fn after(steps: usize) -> (End, End, Vec<u8>) {
+    let (mut dialer, mut acceptor) = (End::new(1), End::new(2));
+    let here = Where { k: DIALER, a: vec![Addr("/ip4/127.0.0.1/tcp/1".to_owned())] };
+    let there = Where { k: ACCEPTOR, a: vec![Addr("/ip4/127.0.0.1/tcp/2".to_owned())] };
+    dialer.presence.listening(here.k, here.a);
+    dialer.turn(|p, cx| p.learned(cx, CONTACT, there));
+    dialer.ups.clear();
+    acceptor.up(false);
+    dialer.up(true);
+    let mut next = dialer.frames().pop().expect("a hello");
+    for step in 0..steps {
+        let (to, bytes) = if step % 2 == 0 { (&mut acceptor, next) } else { (&mut dialer, next) };
+        to.turn(|p, cx| p.frame(cx, LINK, &bytes));
+        if step == 2 {
+            dialer.turn(|p, cx| assert!(p.send(cx, CONTACT, vec![0x5a; 40])));
+            dialer.turn(Presence::end_turn);
+        }
+        let from = if step == 1 || step == 2 { &mut dialer } else { &mut acceptor };
+        next = from.frames().pop().unwrap_or_default();
+    }
+    (dialer, acceptor, next)
+}
+
+fn flips(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
+    (0..bytes.len() * 8).map(|bit| {
+        let mut bad = bytes.to_vec();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        bad
+    })
+}
+
+#[test]
+fn two_who_hold_the_key_prove_it_to_each_other_and_packets_pass() {
+    let (dialer, mut acceptor, packets) = after(3);
+    assert!(dialer.live() && acceptor.live());
+    acceptor.turn(|p, cx| p.frame(cx, LINK, &packets));
+    let got =
+        acceptor.ups.iter().any(|up| matches!(up, PresenceUp::Packets(CONTACT, p) if p == &[[0x5a; 40]]));
+    assert!(got);
+}
+
+// Behind the first byte, which says whose frame it is: the root reads that one before presence is asked.
+#[test]
+fn no_flipped_bit_of_a_handshake_proves_anything() {
+    for step in 0..3 {
+        let (_, _, frame) = after(step);
+        for bad in flips(&frame[1..]) {
+            let bad = [&frame[..1], &bad].concat();
+            let (mut dialer, mut acceptor, _) = after(step);
+            let to = if step == 1 { &mut dialer } else { &mut acceptor };
+            to.turn(|p, cx| p.frame(cx, LINK, &bad));
+            let answers = to.frames();
+            assert!(!to.live(), "step {step}");
+            assert!(to.closed() && answers.is_empty(), "step {step}");
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_among_packets_closes_the_link_or_reaches_only_a_sealed_packet() {
+    let (_, _, frame) = after(3);
+    for bad in flips(&frame[1..]) {
+        let bad = [&frame[..1], &bad].concat();
+        let (_, mut acceptor, _) = after(3);
+        acceptor.turn(|p, cx| p.frame(cx, LINK, &bad));
+        let handed = acceptor.ups.iter().find_map(|up| match up {
+            PresenceUp::Packets(_, p) => Some(p.clone()),
+            _ => None,
+        });
+        // A packet is sealed: what changed inside it fails where it is opened. Nothing else may get through.
+        assert!(acceptor.closed() != handed.is_some_and(|p| p.len() == 1 && p[0].len() == 40));
+    }
+}
+
+#[test]
+fn oversized_truncated_trailing_and_unknown_frames_close_the_link() {
+    let (_, _, frame) = after(3);
+    let many = encode(&Frame::Packets { p: vec![ByteBuf::from(vec![1]); MAX_PACKETS + 1] });
+    let mut huge = encode(&Frame::Packets { p: vec![ByteBuf::from(vec![1; MAX_FRAME])] });
+    huge.push(0);
+    let unknown = [&[FRAME_KIND][..], &codec::encode(&BTreeMap::from([("z", 1)]))].concat();
+    let mut bad = vec![many, huge, unknown, [frame.as_slice(), &[0]].concat(), vec![FRAME_KIND], Vec::new()];
+    bad.extend((1..frame.len()).map(|cut| frame[..cut].to_vec()));
+    for bytes in bad {
+        let (_, mut acceptor, _) = after(3);
+        acceptor.turn(|p, cx| p.frame(cx, LINK, &bytes));
+        assert!(acceptor.closed(), "{} bytes", bytes.len());
+        assert!(!acceptor.ups.iter().any(|up| matches!(up, PresenceUp::Packets(..))));
+    }
+}
+
+#[test]
+fn who_holds_another_key_is_told_nothing() {
+    let (_, _, hello) = after(0);
+    let mut other = End { presence: Presence::new(vec![(CONTACT, [8; 32])]), ..End::new(2) };
+    other.up(false);
+    other.turn(|p, cx| p.frame(cx, LINK, &hello));
+    assert!(other.closed() && other.frames().is_empty() && !other.live());
+}
