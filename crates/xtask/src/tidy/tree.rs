@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// Not ours, or made by a build.
+/// Not ours, or made by a build. `.git` is a file in a second work tree of a repository.
 const SKIPPED_DIRS: [&str; 4] = [".git", "target", "node_modules", "dist"];
 /// Written by a tool.
-const SKIPPED_FILES: [&str; 2] = ["Cargo.lock", "package-lock.json"];
+const SKIPPED_FILES: [&str; 3] = [".git", "Cargo.lock", "package-lock.json"];
 
 /// One text file.
 #[derive(Clone, Debug)]
