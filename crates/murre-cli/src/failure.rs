@@ -10,7 +10,7 @@ use std::fmt;
 pub struct Failure {
     /// Who is at fault: `caller`, `environment`, `remote`, `bug`; `usage` for a command line that says nothing.
     pub kind: String,
-    /// Names the exact fault, where the local API told one.
+    /// Names the exact fault, where the local API told one or could not be reached.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub code: String,
     /// What happened.

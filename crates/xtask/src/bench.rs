@@ -49,7 +49,8 @@ pub fn e2e(root: &Path, json: bool, smoke: bool) -> Result<()> {
     }
 }
 
-fn target(root: &Path) -> PathBuf {
+/// Where cargo puts what it makes.
+pub fn target(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 

@@ -4,6 +4,7 @@
 //! makes of a file, and each has a test that shows it catching what it is for.
 
 mod bench;
+mod soak;
 mod tidy;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -36,6 +37,15 @@ enum Chore {
         #[arg(long)]
         smoke: bool,
     },
+    /// Twelve nodes and six people as processes, killed, stopped and wiped by chance while everybody writes
+    Soak {
+        /// How long
+        #[arg(long, default_value_t = 10.0)]
+        minutes: f64,
+        /// Decides who dies when
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -48,6 +58,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Tidy { sizes } => tidy::run(&root(), sizes),
         Chore::Bench { part: Part::E2e, json, smoke } => bench::e2e(&root(), json, smoke),
+        Chore::Soak { minutes, seed } => soak::run(&root(), minutes, seed),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -86,13 +86,10 @@ pub(crate) async fn run(cli: Cli) -> Done {
     }
 }
 
-/// An error of the local API, with the code it told.
+/// An error of the local API, or that nobody answers there, with its code: a script that may repeat a `send` has to
+/// tell the one from the other.
 pub(crate) fn refused(error: murre::ClientError) -> Failure {
-    let mut failure = Failure::of(&error, error.hint());
-    if let murre::ClientError::Refused { code, .. } = &error {
-        failure.code.clone_from(code);
-    }
-    failure
+    Failure { code: error.code().to_owned(), ..Failure::of(&error, error.hint()) }
 }
 
 /// Whether someone sits before this process who can be asked.
