@@ -112,6 +112,7 @@ pub struct Contact {
     pub hello: String,
     pub verified: bool,
     pub chat: Option<String>,
+    pub problem: Option<String>,
 }
 
 impl From<&v1::Contact> for Contact {
@@ -123,6 +124,7 @@ impl From<&v1::Contact> for Contact {
             hello: contact.hello.clone(),
             verified: contact.verified,
             chat: filled(&contact.chat),
+            problem: filled(&contact.problem),
         }
     }
 }

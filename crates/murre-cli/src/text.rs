@@ -163,13 +163,13 @@ pub fn withdrawn() -> String {
     "Withdrawn: nobody can ask through it any more.".to_owned()
 }
 
-pub fn contact_added(style: Style, change: &v1::ContactChange) -> String {
+pub fn contact_added(style: Style, change: &v1::ContactChange, name: &str) -> String {
     match change.state() {
         v1::ContactState::Accepted => format!("{} You can talk now.", style.good("Connected.")),
         _ => format!(
             "{} You can write already; it is shown to {} when they accept.",
             style.good("Asked."),
-            short(&change.contact)
+            style.bold(&safe(name, false))
         ),
     }
 }
@@ -195,7 +195,22 @@ pub fn contact_row(style: Style, contact: &v1::Contact) -> String {
     if !contact.hello.is_empty() {
         out.push_str(&format!("\n  “{}”", safe(&contact.hello, false)));
     }
+    if !contact.problem.is_empty() {
+        out.push_str(&format!("\n  {}", style.bad(&door_trouble(&contact.problem))));
+    }
     out
+}
+
+/// What is wrong with the door through which somebody is asked, and what to do.
+fn door_trouble(why: &str) -> String {
+    match why {
+        "withdrawn" => "the invitation was withdrawn; ask them for another link and `murre contact add` it",
+        "full" => "all places of the invitation are taken for now; it is tried again by itself",
+        "not-found" => "nothing is stored under the invitation yet; it is looked for again by itself",
+        "invalid" => "what is stored under the invitation is not valid; it is looked for again by itself",
+        other => return format!("the request is not placed: {}", safe(other, false)),
+    }
+    .to_owned()
 }
 
 fn contact_state(style: Style, state: v1::ContactState) -> String {
@@ -284,7 +299,7 @@ pub fn event(style: Style, event: &v1::Event) -> Option<String> {
         }
         What::Contact(c) => contact_changed(style, c),
         What::InvitePublished(i) => format!("invitation {} is stored", short(&i.link_id)),
-        What::DoorTrouble(d) => format!("the request to {} is not placed: {}", short(&d.contact), d.why),
+        What::DoorTrouble(d) => format!("the request to {}: {}", short(&d.contact), door_trouble(&d.why)),
         What::Gap(gap) => format!("messages of chat {} are missing", short(&gap.chat)),
         What::Warning(w) => style.bad(&format!("warning in chat {}: {}", short(&w.chat), w.what)),
         What::Skipped(s) => style.dim(&format!("{} older events are no longer kept", s.events)),

@@ -75,7 +75,7 @@ pub enum What {
     /// A tombstone, its bytes in [`TOMBS`].
     #[serde(rename = "t")]
     Tombstone,
-    /// A box whose bytes a tombstone took away, or forbade before they came.
+    /// A box whose bytes a tombstone took away, or forbade before they came; the object of a door that is shut.
     #[serde(rename = "g")]
     Gone,
 }
@@ -121,6 +121,8 @@ pub struct LocRow {
     pub z: u64,
     /// Next place in its list; the first is 1.
     pub s: u64,
+    /// A door that its owner has shut.
+    pub c: bool,
 }
 
 /// What one tag has put at one locator.

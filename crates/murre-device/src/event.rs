@@ -111,6 +111,9 @@ pub enum DoorProblem {
     /// The door does not verify.
     #[serde(rename = "i")]
     Invalid,
+    /// Its owner has withdrawn the link and shut the door.
+    #[serde(rename = "w")]
+    Withdrawn,
 }
 
 /// What is wrong with a writer.

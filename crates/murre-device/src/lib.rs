@@ -27,6 +27,7 @@ pub mod delivery;
 pub mod event;
 pub mod invite;
 pub mod limits;
+mod meeting;
 pub mod presence;
 pub mod query;
 mod route;

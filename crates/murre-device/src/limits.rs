@@ -16,6 +16,8 @@ pub const PERSONAL_SLOTS: u8 = 4;
 pub const MAX_CONTACTS: usize = 4_096;
 /// Incoming requests that wait for an answer; beyond this new ones are not shown until some are answered.
 pub const MAX_INCOMING: usize = 64;
+/// Requests left at one door for want of room, of which this run knows; others are found at the next start.
+pub const MAX_LEFT: usize = 256;
 /// Largest sealed request, bytes.
 pub const MAX_REQUEST: usize = 64 << 10;
 /// Sealed packets in one box or frame.

@@ -1,19 +1,18 @@
 //! What goes where. One exhaustive match for each direction, no wildcard, no decision: an arm calls a child and
 //! hands on what it gets.
 
-use crate::account::Account;
 use crate::command::{Answer, Command, CommandError, ContactsCommand, ConversationsCommand, NetworkCommand};
 use crate::contacts::{self, ContactsUp};
-use crate::content::{Handover, kind};
-use crate::conversations::{ConvUp, Conversations, Joining};
-use crate::delivery::{DeliveryUp, Grants};
+use crate::content::kind;
+use crate::conversations::ConvUp;
+use crate::delivery::DeliveryUp;
 use crate::limits::MAX_HOPS;
 use crate::presence::PresenceUp;
 use crate::rows;
 use crate::{Device, Event, Notice};
 use murre_core::{Bug, CommandId, Cx, Input, Now, Turn, TurnError};
 use murre_mailbox::ReaderKeys;
-use murre_mailbox::client::{ClientEvent, PutError, PutKey, PuzzleId, WatchError, WatchKey};
+use murre_mailbox::client::{ClientEvent, PutError, PutKey, PutTrouble, PuzzleId, WatchError, WatchKey};
 
 /// The context of one child: its own queue, the turn, the generator. What must agree with custodians on days and
 /// hours gets network time; the client, which measures it, and everything else get the device's own.
@@ -28,6 +27,8 @@ macro_rules! cx {
         &mut Cx::new($now, &mut $this.rng, $tx, &mut $this.ups.$child)
     };
 }
+
+pub(crate) use cx;
 
 impl Device {
     pub(crate) fn command(
@@ -187,6 +188,7 @@ impl Device {
             ContactsUp::Notice(notice) => self.notice(tx, notice)?,
             ContactsUp::Watch(key, keys) => self.watch(now, tx, key, *keys)?,
             ContactsUp::Unwatch(key) => self.client.unwatch(cx!(self, now, tx, client), key),
+            ContactsUp::Release(key, ids) => self.client.release(cx!(self, now, tx, client), key, &ids),
             ContactsUp::Taken(key, ids) => self.client.boxes_taken(cx!(self, now, tx, client), key, &ids),
             ContactsUp::PutObject(key, bytes) => {
                 if self.client.put_object(cx!(self, now, tx, client), key, &bytes).is_err() {
@@ -342,6 +344,9 @@ impl Device {
             ClientEvent::PutProblem { put, why } if why.ended() => {
                 self.delivery.put_over(cx!(self, now, tx, delivery), put)
             }
+            ClientEvent::PutProblem { put, why: PutTrouble::Full } if !contacts::owns_put(put) => {
+                self.delivery.full(cx!(self, now, tx, delivery), &self.account, put)?;
+            }
             ClientEvent::PutProblem { .. } | ClientEvent::OtherNetwork { .. } => {}
             ClientEvent::PutRoom { puts } => {
                 for put in puts {
@@ -372,91 +377,6 @@ impl Device {
         Ok(())
     }
 
-    /// A door was read: certify the maker, found the group, seal the request.
-    fn found(
-        &mut self,
-        now: Now,
-        tx: &mut Turn<'_>,
-        contact: u32,
-        log: murre_core::id::LogId,
-        packages: &[Vec<u8>],
-        tag: murre_mailbox::TagPublic,
-    ) -> Result<(), TurnError> {
-        let Some(drop) = self.delivery.own_drop(tx, contact)? else { return Ok(()) };
-        let cx = cx!(self, now, tx, conversations);
-        let founded = match self.conversations.found(cx, &self.account, log, packages) {
-            Ok(founded) => founded,
-            Err(crate::conversations::JoinError::Turn(error)) => return Err(error),
-            Err(_) => return self.contacts.invalid_door(cx!(self, now, tx, contacts), contact),
-        };
-        let grants = self.delivery.issue(cx!(self, now, tx, delivery), &self.account, contact, tag)?;
-        self.contacts.founded(cx!(self, now, tx, contacts), &self.account, contact, founded, grants, drop)?;
-        self.link_key(now, tx, contact)
-    }
-
-    /// A request is accepted: join, answer with a handover, be reachable.
-    fn join(
-        &mut self,
-        now: Now,
-        tx: &mut Turn<'_>,
-        contact: u32,
-        request: &contacts::RequestBody,
-        command: Option<CommandId>,
-    ) -> Result<(), TurnError> {
-        // spec: F-19
-        let known = Conversations::number(tx, crate::conversations::log_id(&request.o))?;
-        if known.is_some() && Conversations::has_keys(tx, &request.o)? {
-            // Posted again, or replayed by a holder of the link: everything was said the first time.
-            let cx = cx!(self, now, tx, contacts);
-            return self.contacts.joined(cx, contact, &request.n, known, command);
-        }
-        let joining = Joining {
-            op: &request.o,
-            state: request.s,
-            welcome: &request.w,
-            wire: request.x.0,
-            cert: &request.c,
-        };
-        let cx = cx!(self, now, tx, conversations);
-        let log = match self.conversations.join(cx, &self.account, contact, &joining) {
-            Ok(log) => log,
-            Err(crate::conversations::JoinError::Turn(error)) => return Err(error),
-            Err(_) => {
-                return self.contacts.joined(
-                    cx!(self, now, tx, contacts),
-                    contact,
-                    &request.n,
-                    None,
-                    command,
-                );
-            }
-        };
-        self.delivery.accept_route(cx!(self, now, tx, delivery), contact, request)?;
-        let grants = self.delivery.issue(cx!(self, now, tx, delivery), &self.account, contact, request.t)?;
-        let chat = Conversations::number(tx, log)?;
-        self.contacts.joined(cx!(self, now, tx, contacts), contact, &request.n, chat, command)?;
-        let handover = handover(&self.account, grants);
-        let cx = cx!(self, now, tx, conversations);
-        self.conversations.say(cx, &self.account, contact, kind::HANDOVER, &handover)?;
-        self.link_key(now, tx, contact)
-    }
-
-    /// The other side accepted.
-    fn handover(
-        &mut self,
-        now: Now,
-        tx: &mut Turn<'_>,
-        contact: u32,
-        handover: Handover,
-    ) -> Result<(), TurnError> {
-        let grants = Grants { grant: handover.g, spares: handover.s };
-        self.delivery.set_tag(cx!(self, now, tx, delivery), contact, handover.t)?;
-        self.delivery.set_grant(cx!(self, now, tx, delivery), contact, grants, true)?;
-        self.contacts.agreed(cx!(self, now, tx, contacts), contact, &handover.n)?;
-        self.presence.announce(cx!(self, now, tx, presence), contact);
-        Ok(())
-    }
-
     /// Offers bytes to the client. What it has no room for comes back later.
     fn put(&mut self, now: Now, tx: &mut Turn<'_>, key: PutKey, bytes: &[u8]) -> Result<(), TurnError> {
         match self.client.put(cx!(self, now, tx, client), key, bytes) {
@@ -483,43 +403,7 @@ impl Device {
         }
     }
 
-    fn contact_chat(
-        &mut self,
-        now: Now,
-        tx: &mut Turn<'_>,
-        contact: u32,
-        log: murre_core::id::LogId,
-        command: Option<CommandId>,
-    ) -> Result<(), TurnError> {
-        match Conversations::number(tx, log)? {
-            Some(chat) => self.contacts.begun(cx!(self, now, tx, contacts), contact, chat, command),
-            None => Err(Bug::new("a conversation just made is not there").into()),
-        }
-    }
-
-    fn link_key(&mut self, now: Now, tx: &mut Turn<'_>, contact: u32) -> Result<(), TurnError> {
-        for (owner, key) in Conversations::link_keys(tx)? {
-            if owner == contact {
-                self.presence.add_key(contact, key);
-            }
-        }
-        if contacts::get(tx, contact)?.is_some_and(|c| c.state == crate::ContactState::Accepted) {
-            self.presence.announce(cx!(self, now, tx, presence), contact);
-        }
-        Ok(())
-    }
-
-    // spec: D-18
-    fn announce_all(&mut self, now: Now, tx: &mut Turn<'_>) -> Result<(), TurnError> {
-        for (contact, row) in contacts::all(tx)? {
-            if row.state == crate::ContactState::Accepted {
-                self.presence.announce(cx!(self, now, tx, presence), contact);
-            }
-        }
-        Ok(())
-    }
-
-    fn network_now(&self, now: Now) -> Now {
+    pub(crate) fn network_now(&self, now: Now) -> Now {
         Now { mono: now.mono, wall: self.client.network_time(now) }
     }
 
@@ -532,8 +416,4 @@ impl Device {
         self.events.push(Event::Notice { cursor, notice });
         Ok(())
     }
-}
-
-fn handover(me: &Account, grants: Grants) -> Handover {
-    Handover { g: grants.grant, s: grants.spares, t: me.tag().public(), n: me.name().to_owned() }
 }

@@ -6,7 +6,7 @@
 //! idle turns in sorted runs, and look-ups scan the tail that is not yet indexed.
 
 use crate::command::ContactState;
-use crate::event::Notice;
+use crate::event::{DoorProblem, Notice};
 use murre_core::codec;
 use murre_core::id::{AccountId, AuthorId, Bytes, DeviceId, LogId, MessageId, StateId};
 use murre_core::{Space, Turn, TurnError, View, Wall};
@@ -97,6 +97,8 @@ pub struct InviteRow {
     pub stored: Vec<u64>,
     /// No longer read.
     pub withdrawn: bool,
+    /// Epochs in which its door is shut, after it was withdrawn.
+    pub shut: Vec<u64>,
 }
 
 /// A contact.
@@ -134,6 +136,8 @@ pub enum RequestRow {
         posted: Wall,
         /// Whether the box is stored.
         stored: bool,
+        /// What was wrong with the door when it was last looked at.
+        trouble: Option<DoorProblem>,
     },
     /// Theirs, waiting for an answer.
     #[serde(rename = "i")]
@@ -315,6 +319,8 @@ pub struct BoxedRow {
     pub solid: bool,
     /// Until which hour an earlier, stored box of the same entry lives: a re-put is still stored meanwhile.
     pub kept: u32,
+    /// Its custodians say that the mailbox has no room left in this epoch.
+    pub full: bool,
 }
 
 /// A box that carries no new entry: a lone receipt, presence, a want, an entry sent again.

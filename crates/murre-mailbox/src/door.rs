@@ -9,6 +9,9 @@
 //!           s: signature by d_e }
 //!  slot n: pair secret = H(link secret, n), tag secret = H'(link secret, n)
 //!  id     H(locator)   one object for each place
+//!
+//!  closed { no slots, no payload }, signed by d_e, id H'(locator): the door is shut in this epoch, for good. It takes
+//!          the place of the object; nobody but the owner can make it.
 //! ```
 //!
 //! The payload is opaque here. The device seals it for link holders.
@@ -25,6 +28,7 @@ use serde_bytes::ByteBuf;
 use std::collections::BTreeSet;
 
 const OBJECT_ID: Label = Label::new("murre v1 mailbox object id");
+const CLOSED_ID: Label = Label::new("murre v1 mailbox closed object id");
 const OBJECT_HASH: Label = Label::new("murre v1 mailbox object hash");
 const SLOT_PAIR: Label = Label::new("murre v1 mailbox slot pair");
 const SLOT_TAG: Label = Label::new("murre v1 mailbox slot tag");
@@ -151,7 +155,7 @@ impl SignedObject {
         if slots > MAX_SLOTS || distinct.len() != slots {
             return Err(DoorError::Slots { slots });
         }
-        if body.p.len() > MAX_OBJECT_PAYLOAD {
+        if body.p.len() > MAX_OBJECT_PAYLOAD || slots == 0 && !body.p.is_empty() {
             return Err(DoorError::Payload { len: body.p.len() });
         }
         if !expiry_fits_epoch(body.x, body.e, p) {
@@ -187,6 +191,19 @@ impl VerifiedObject {
     /// Its id, by which receipts name it.
     #[must_use]
     pub fn id(&self) -> BoxId {
+        let label = if self.closed() { CLOSED_ID } else { OBJECT_ID };
+        BoxId::from_bytes(label.hash(&[self.locator.as_bytes()]))
+    }
+
+    /// Whether it shuts the door: it has no slot.
+    #[must_use]
+    pub fn closed(&self) -> bool {
+        self.body.slots.is_empty()
+    }
+
+    /// The id of the object that a closed one takes the place of.
+    #[must_use]
+    pub fn open_id(&self) -> BoxId {
         BoxId::from_bytes(OBJECT_ID.hash(&[self.locator.as_bytes()]))
     }
 
@@ -249,7 +266,7 @@ impl EpochReader {
         if self.place.k != MailboxKind::Door {
             return Err(DoorError::NotADoor);
         }
-        if usize::from(slots) > MAX_SLOTS {
+        if slots == 0 || usize::from(slots) > MAX_SLOTS {
             return Err(DoorError::Slots { slots: slots.into() });
         }
         if payload.len() > MAX_OBJECT_PAYLOAD {
@@ -262,8 +279,29 @@ impl EpochReader {
                 .map_err(|_: AddressError| DoorError::NotADoor)?;
             list.push((tag, self.certify(&tag).ok_or(DoorError::NotOwner)?));
         }
+        self.signed_object(list, expiry_hour, payload)
+    }
+
+    /// Shuts the door for this epoch: no slot, nothing to read.
+    ///
+    /// # Errors
+    /// [`DoorError`] if this is no door or the owner key is missing.
+    // spec: B-24
+    pub fn closed_object(&self, expiry_hour: u32) -> Result<SignedObject, DoorError> {
+        if self.place.k != MailboxKind::Door {
+            return Err(DoorError::NotADoor);
+        }
+        self.signed_object(Vec::new(), expiry_hour, Vec::new())
+    }
+
+    fn signed_object(
+        &self,
+        slots: Vec<(EpochPublic, Signature)>,
+        expiry_hour: u32,
+        payload: Vec<u8>,
+    ) -> Result<SignedObject, DoorError> {
         let (place, e, x, p) = (self.place, self.epoch, expiry_hour, ByteBuf::from(payload));
-        let body = ObjectBody { v: OBJECT_VERSION, place, e, x, slots: list, p };
+        let body = ObjectBody { v: OBJECT_VERSION, place, e, x, slots, p };
         let mut signed = None;
         let object = Signed::new(&body, |label, msg| {
             signed = self.sign_owner(label, msg);

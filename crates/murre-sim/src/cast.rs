@@ -348,7 +348,7 @@ impl Cast {
         if !sim.hosts[host].is_up() {
             return;
         }
-        for chat in query::chats(&sim.hosts[host].store).unwrap_or_default() {
+        for chat in query::chats(&sim.hosts[host].store, murre_core::Wall(0)).unwrap_or_default() {
             sim.watch.seen.read_asked(host);
             let read = ConversationsCommand::Read { chat: chat.chat };
             self.tell(sim, host, Ask::Read, Command::Conversations(read));

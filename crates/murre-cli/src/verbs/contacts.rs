@@ -6,8 +6,15 @@ use crate::failure::Done;
 use crate::{json, text};
 
 pub(super) async fn add(session: &Session, link: String, hello: String) -> Done {
-    let change = session.call(|client| async move { client.contact_add(&link, &hello).await }).await?;
-    session.out.show(&json::ContactChange::from(&change), |style| text::contact_added(style, &change))
+    let (change, name) = session
+        .call(|client| async move {
+            let change = client.contact_add(&link, &hello).await?;
+            let all = client.contacts().await?;
+            let name = all.into_iter().find(|c| c.contact == change.contact).map(|c| c.name);
+            Ok((change, name.unwrap_or_default()))
+        })
+        .await?;
+    session.out.show(&json::ContactChange::from(&change), |style| text::contact_added(style, &change, &name))
 }
 
 pub(super) async fn list(session: &Session) -> Done {

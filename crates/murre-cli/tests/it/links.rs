@@ -1,6 +1,7 @@
 //! Links that cannot be opened.
 
-use crate::rig::{Rig, refused, text};
+use crate::person::Seen;
+use crate::rig::{LIMIT, Rig, refused, text};
 use data_encoding::BASE64URL_NOPAD;
 use murre_core::Label;
 
@@ -92,6 +93,13 @@ fn invitations_are_listed_withdrawn_and_limited() {
     assert_eq!(gone["withdrawn"], true);
     let open = ann.lines(&["invite", "list"]).expect("list");
     assert!(open.iter().all(|invite| invite["withdrawn"] == true), "{open:?}");
+    let ben = rig.person("Ben");
+    ben.one(&["contact", "add", &link]).expect("add");
+    let told = ben.until("that the link was withdrawn", LIMIT, |ben| {
+        let contact = ben.one(&["contact", "list"])?;
+        Ok(Seen::when(contact["problem"] == "withdrawn", || contact.to_string()))
+    });
+    assert!(told.is_ok(), "{told:?}");
     let unknown = refused(&rig.pen, ann.home(), &["invite", "withdraw", "murre:invite/abcd"], b"");
     assert_eq!(unknown.exit, 1);
     for option in ["--public", "--new"] {

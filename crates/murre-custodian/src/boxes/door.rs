@@ -35,7 +35,7 @@ impl Boxes {
         if new.x <= wall.hour() || !takes_objects(new.e, wall, env.params) {
             return Ok(refused(PutRefusal::Expired));
         }
-        // spec: K-10
+        // spec: K-10, K-40
         if let Some(held) = rows::get::<IdRow>(cx.tx, IDS, new.id().as_bytes())? {
             if held.h.0 == new.hash() {
                 return Ok(Taken::Held(env.receipt(&Expected::from(&new))));
@@ -66,11 +66,20 @@ impl Boxes {
         wire: &[u8],
     ) -> Result<(), TurnError> {
         let locator = new.locator();
-        let (row, open) = Self::locator(cx.tx, &locator, new.e)?;
+        let (mut row, open) = Self::locator(cx.tx, &locator, new.e)?;
         if !open {
             self.open_locator(cx.tx, &locator, &row, env.params);
-            rows::put(cx.tx, LOCATORS, locator.as_bytes(), &row);
         }
+        if new.closed() {
+            row.c = true;
+            // Gone for good, also where it has not come yet: a neighbour may still offer it.
+            let open_id = new.open_id();
+            self.remove(cx.tx, new.e, &open_id)?;
+            let gone = IdRow { n: 0, l: row.n, s: 0, h: Bytes([0; 32]), x: new.x, z: 0, w: What::Gone };
+            rows::put(cx.tx, IDS, open_id.as_bytes(), &gone);
+            cx.tx.put(REPAIR, &repair_key(new.e, new.x, &open_id), Vec::new());
+        }
+        rows::put(cx.tx, LOCATORS, locator.as_bytes(), &row);
         for (tag, _) in &new.slots {
             rows::put(cx.tx, TAGS, &under(row.n, tag.as_bytes()), &TagRow::default());
         }

@@ -256,5 +256,5 @@ fn door_takes(view: &dyn View, new: &VerifiedBox) -> Result<bool, TurnError> {
     }
     let Some(row) = rows::get::<LocRow>(view, LOCATORS, new.locator().as_bytes())? else { return Ok(false) };
     let slot = view.get(TAGS, &under(row.n, new.tag().as_bytes()))?;
-    Ok(new.index() == 0 && slot.is_some())
+    Ok(!row.c && new.index() == 0 && slot.is_some())
 }

@@ -57,6 +57,30 @@ fn a_box_that_missed_some_nodes_reaches_them_within_a_round() {
 }
 
 #[test]
+fn a_shut_door_reaches_a_node_that_was_away_and_an_open_one_comes_back_to_none() {
+    let mut world = World::new(4, cheap());
+    let (keys, link) = door(45);
+    let epoch = keys.address().epoch_at(world.wall(), &world.network.params);
+    let at = keys.at(epoch).unwrap();
+    let hour = world.wall().hour() + 300;
+    let open = at.object(&link, 2, hour, b"p".to_vec()).unwrap();
+    let shut = at.closed_object(hour).unwrap();
+    world.ask(0, Request::PutObject { o: open.wire().into(), fan: true });
+    world.stop(3);
+    world.ask(0, Request::PutObject { o: shut.wire().into(), fan: true });
+    world.start(3);
+    world.run(3 * REPAIR_EVERY_MS);
+    for node in 0..4 {
+        match world.ask(node, Request::GetObject { place: at.place, e: epoch, fan: false }) {
+            Reply::Object { objects } => assert_eq!(objects, [serde_bytes::ByteBuf::from(shut.wire())]),
+            reply => panic!("{reply:?}"),
+        }
+    }
+    let fetched: Vec<u64> = world.nodes.iter().map(|n| query::status(&n.store).unwrap().bytes).collect();
+    assert!(fetched.iter().all(|bytes| *bytes == shut.wire().len() as u64), "{fetched:?}");
+}
+
+#[test]
 fn a_tombstone_reaches_a_node_that_was_away_and_its_box_goes() {
     let mut world = World::new(4, cheap());
     let mail = Mail::new(MailboxKind::Account, 44, &world);

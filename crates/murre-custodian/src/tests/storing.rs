@@ -290,6 +290,41 @@ fn a_door_takes_one_box_in_each_slot_its_owner_gave() {
 }
 
 #[test]
+fn a_door_that_its_owner_shut_takes_nothing_and_stays_shut() {
+    let mut world = World::new(3, cheap());
+    let (keys, link) = door(14);
+    let p = world.network.params;
+    let epoch = keys.address().epoch_at(world.wall(), &p);
+    let at = keys.at(epoch).unwrap();
+    let hour = world.wall().hour() + 24 * 20;
+    let open = at.object(&link, 2, hour, b"for link holders".to_vec()).unwrap();
+    let verified = open.clone().verify(&p).unwrap();
+    let request = |slot: u16| {
+        let grant = slot_grant(&keys.address(), &link, slot, &verified).unwrap();
+        let b = Writer::new(&grant, None).unwrap().seal_box(epoch, 0, hour, b"request").unwrap();
+        Request::Put { b: b.wire().to_vec().into(), proof: None, fan: false }
+    };
+    let put = |o: &murre_mailbox::SignedObject| Request::PutObject { o: o.wire().into(), fan: false };
+    let shut = at.closed_object(hour).unwrap();
+    // Node 0 held it open, node 1 never did.
+    assert_eq!(put_reply(world.ask(0, put(&open))).0.len(), 1);
+    assert_eq!(put_reply(world.ask(0, request(0))).0.len(), 1);
+    for node in [0, 1] {
+        assert_eq!(put_reply(world.ask(node, put(&shut))).0.len(), 1);
+        assert_eq!(put_reply(world.ask(node, put(&shut))).0.len(), 1, "again");
+        assert_eq!(refusal(world.ask(node, request(1))), PutRefusal::NotMine);
+        let why = refusal(world.ask(node, put(&open)));
+        assert_eq!(why, PutRefusal::Conflict { held: shut.wire().into() }, "never open again");
+        match world.ask(node, Request::GetObject { place: at.place, e: epoch, fan: false }) {
+            Reply::Object { objects } => assert_eq!(objects, [serde_bytes::ByteBuf::from(shut.wire())]),
+            reply => panic!("{reply:?}"),
+        }
+    }
+    // What was asked before stays readable.
+    assert_eq!(crate::query::status(&world.nodes[0].store).unwrap().boxes, 1);
+}
+
+#[test]
 fn owner_objects_may_lie_nine_epochs_ahead_and_no_more() {
     let mut world = World::new(1, cheap());
     let (keys, link) = door(14);

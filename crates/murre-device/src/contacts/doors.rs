@@ -11,7 +11,7 @@ use murre_core::codec;
 use murre_core::id::{Bytes, LinkSecretId};
 use murre_core::params::delivery::BOX_TTL_HOURS;
 use murre_core::time::DAY;
-use murre_core::{CommandId, Direction, Label, PeerRef, Range, TurnError, View};
+use murre_core::{CommandId, Direction, Label, PeerRef, Range, TurnError, View, Wall};
 use murre_crypto::{BlindKey, DeviceCert, RequestKey, RequestPublic, Secret, seal};
 use murre_mailbox::client::{PutKey, WatchKey};
 use murre_mailbox::{MailboxKind, ReaderKeys, TagPublic};
@@ -94,8 +94,9 @@ fn watch_of(link: LinkSecretId) -> WatchKey {
     WatchKey(DOOR_WATCH | (u64::from_be_bytes([a, b, c, d, e, f, g, h]) & LOW))
 }
 
-fn object_put(link: LinkSecretId, epoch: u64) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = OBJECT_ID.hash(&[link.as_bytes(), &epoch.to_be_bytes()]);
+fn object_put(link: LinkSecretId, epoch: u64, shut: bool) -> u64 {
+    let parts: [&[u8]; 3] = [link.as_bytes(), &epoch.to_be_bytes(), &[u8::from(shut)]];
+    let [a, b, c, d, e, f, g, h, ..] = OBJECT_ID.hash(&parts);
     OBJECT_PUT | (u64::from_be_bytes([a, b, c, d, e, f, g, h]) & LOW)
 }
 
@@ -150,6 +151,7 @@ impl Contacts {
             from,
             stored: Vec::new(),
             withdrawn: false,
+            shut: Vec::new(),
         };
         rows::put(cx.tx, rows::INVITES, link.id().as_bytes(), &row);
         self.open_door(cx, me, &link, &row)?;
@@ -157,7 +159,7 @@ impl Contacts {
         Ok(())
     }
 
-    /// No longer reads a door of ours.
+    /// Shuts a door of ours for good, and no longer reads it.
     ///
     /// # Errors
     /// [`TurnError`] if the store fails.
@@ -176,9 +178,14 @@ impl Contacts {
                 rows::put(cx.tx, rows::INVITES, key.as_bytes(), &row);
                 self.doors.remove(&watch_of(key).0);
                 cx.up(ContactsUp::Unwatch(watch_of(key)));
-                for (put, _) in self.objects.iter().filter(|(_, (l, _))| *l == key) {
-                    cx.up(ContactsUp::Cancel(PutKey(*put)));
+                let open: Vec<u64> =
+                    self.objects.iter().filter(|(_, (l, _))| *l == key).map(|(put, _)| *put).collect();
+                for put in open {
+                    self.objects.remove(&put);
+                    cx.up(ContactsUp::Cancel(PutKey(put)));
                 }
+                let link = parse_link(&row.link)?;
+                self.shut_door(cx, &link, &row);
                 Ok(Answer::Done)
             }
         };
@@ -215,17 +222,13 @@ impl Contacts {
         link: &InviteLink,
         row: &InviteRow,
     ) -> Result<(), TurnError> {
-        let keys = door_keys(link);
         let watch = watch_of(link.id());
         if self.doors.insert(watch.0, link.id()).is_none() {
             cx.up(ContactsUp::Watch(watch, Box::new(door_keys(link))));
         }
-        let address = keys.address();
-        let now = address.epoch_at(cx.now.wall, &self.params);
-        let last = address.epoch_at(link.expires, &self.params).min(now + AHEAD);
         // spec: F-12
-        for epoch in now..=last {
-            let put = object_put(link.id(), epoch);
+        for epoch in self.door_epochs(cx.now.wall, link) {
+            let put = object_put(link.id(), epoch, false);
             if row.stored.contains(&epoch) || self.objects.insert(put, (link.id(), epoch)).is_some() {
                 continue;
             }
@@ -234,6 +237,31 @@ impl Contacts {
             }
         }
         Ok(())
+    }
+
+    /// Epochs in which a door can be found: the present one and those ahead, up to the link's end.
+    fn door_epochs(&self, now: Wall, link: &InviteLink) -> std::ops::RangeInclusive<u64> {
+        let address = door_keys(link).address();
+        let now = address.epoch_at(now, &self.params);
+        now..=address.epoch_at(link.expires, &self.params).min(now + AHEAD)
+    }
+
+    /// Says at the door, for every epoch in which it could be found, that it is shut.
+    // spec: F-28
+    fn shut_door(&mut self, cx: &mut Ctx<'_, '_>, link: &InviteLink, row: &InviteRow) {
+        let Some(owner) = BlindKey::from_scalar_bytes(&Secret::new(row.owner.0)) else { return };
+        let keys = door_keys(link).with_owner(owner);
+        for epoch in self.door_epochs(cx.now.wall, link) {
+            let put = object_put(link.id(), epoch, true);
+            if row.shut.contains(&epoch) || self.objects.insert(put, (link.id(), epoch)).is_some() {
+                continue;
+            }
+            let (_, end) = keys.address().epoch_span(epoch, &self.params);
+            let shut = keys.at(epoch).ok().and_then(|at| at.closed_object(end.hour() + BOX_TTL_HOURS).ok());
+            if let Some(object) = shut {
+                cx.up(ContactsUp::PutObject(PutKey(put), object.wire()));
+            }
+        }
     }
 
     fn sign_object(&self, me: &Account, link: &InviteLink, row: &InviteRow, epoch: u64) -> Option<Vec<u8>> {
@@ -266,7 +294,12 @@ impl Contacts {
         let Some(mut row) = rows::get::<InviteRow>(cx.tx, rows::INVITES, link.as_bytes())? else {
             return Ok(());
         };
-        if !row.stored.contains(&epoch) {
+        if row.withdrawn {
+            if !row.shut.contains(&epoch) {
+                row.shut.push(epoch);
+                rows::put(cx.tx, rows::INVITES, link.as_bytes(), &row);
+            }
+        } else if !row.stored.contains(&epoch) {
             row.stored.push(epoch);
             // Published means that whoever holds the link finds the door now: an epoch ahead does not count.
             let first = epoch == row.from;
@@ -288,6 +321,8 @@ impl Contacts {
                 self.doors.remove(&watch_of(id).0);
             } else if !row.withdrawn && link.expires > cx.now.wall {
                 self.open_door(cx, me, &link, &row)?;
+            } else if row.withdrawn && link.expires > cx.now.wall {
+                self.shut_door(cx, &link, &row);
             } else if !row.withdrawn && self.doors.insert(watch_of(id).0, id).is_none() {
                 // Ended, but a request stored before the end may still lie there.
                 cx.up(ContactsUp::Watch(watch_of(id), Box::new(door_keys(&link))));

@@ -16,6 +16,7 @@
 //! What this does NOT do: hold the conversation's keys, write into a chat, or choose custodians.
 
 mod doors;
+mod incoming;
 mod requests;
 
 pub use requests::RequestBody;
@@ -23,7 +24,7 @@ pub use requests::RequestBody;
 use crate::account::Account;
 use crate::command::{Answer, CommandError, ContactState};
 use crate::content::clean_line;
-use crate::event::{DoorProblem, Notice};
+use crate::event::Notice;
 use crate::invite::InviteLink;
 use crate::limits::{MAX_CONTACTS, MAX_NAME};
 use crate::rows::{self, ContactRow};
@@ -45,6 +46,8 @@ pub enum ContactsUp {
     Watch(WatchKey, Box<ReaderKeys>),
     /// Stop reading it.
     Unwatch(WatchKey),
+    /// There is room now for boxes that were left where they lie.
+    Release(WatchKey, Vec<BoxId>),
     /// What these boxes held is durable with this turn.
     Taken(WatchKey, Vec<BoxId>),
     /// Store a door's object.
@@ -120,8 +123,8 @@ pub struct Contacts {
     network: Option<NetworkId>,
     doors: BTreeMap<u64, LinkSecretId>,
     objects: BTreeMap<u64, (LinkSecretId, u64)>,
-    /// The last trouble told of each door we asked at.
-    told: BTreeMap<u32, DoorProblem>,
+    /// Requests left at our doors for want of room, by the watch that brought them.
+    left: BTreeMap<u64, Vec<BoxId>>,
     sweep: Mono,
 }
 
@@ -134,7 +137,7 @@ impl Contacts {
             network,
             doors: BTreeMap::new(),
             objects: BTreeMap::new(),
-            told: BTreeMap::new(),
+            left: BTreeMap::new(),
             sweep: now,
         }
     }
@@ -195,6 +198,7 @@ impl Contacts {
         };
         row.state = ContactState::Blocked;
         save(cx, no, &row);
+        self.room_returned(cx);
         cx.tx.erase(rows::REQUESTS, &no.to_be_bytes());
         cx.up(ContactsUp::Cancel(request_put(no)));
         cx.up(ContactsUp::Block(no));
@@ -214,6 +218,7 @@ impl Contacts {
             return Ok(());
         }
         row.state = ContactState::Accepted;
+        self.room_returned(cx);
         if row.name.is_empty() {
             row.name = clean_line(name);
             crate::account::truncate(&mut row.name, MAX_NAME);
@@ -234,6 +239,14 @@ impl Contacts {
     /// A question could not be asked; the sweep asks again.
     pub fn get_refused(&mut self, now: Mono) {
         self.sweep = self.sweep.min(now.plus(RETRY_MS));
+    }
+
+    /// One request fewer waits: those that were left at the doors are looked at again.
+    // spec: F-24
+    fn room_returned(&mut self, cx: &mut Ctx<'_, '_>) {
+        for (watch, ids) in std::mem::take(&mut self.left) {
+            cx.up(ContactsUp::Release(WatchKey(watch), ids));
+        }
     }
 
     /// Makes or finds a contact.

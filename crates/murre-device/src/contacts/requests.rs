@@ -1,30 +1,27 @@
-//! Requests, out and in.
+//! Requests of ours: read the door, found the group, seal, place in a slot, post again.
 
 use super::doors::{door_keys, open_payload, slot_secret};
 use super::{Contacts, ContactsUp, Ctx, answer, by_account, get, parse_link, request_put, save};
 use crate::account::Account;
 use crate::command::{CommandError, ContactState};
-use crate::content::clean_line;
 use crate::conversations::Founded;
 use crate::delivery::Grants;
 use crate::event::{DoorProblem, Notice};
 use crate::invite::InviteLink;
-use crate::limits::{MAX_CONTACTS, MAX_HELLO, MAX_INCOMING, MAX_REQUEST};
-use crate::rows::{self, ContactRow, InviteRow, RequestRow};
+use crate::limits::{MAX_CONTACTS, MAX_HELLO};
+use crate::rows::{self, ContactRow, RequestRow};
 use murre_core::codec;
 use murre_core::id::{AccountId, Bytes, StateId};
 use murre_core::params::delivery::{BOX_TTL_HOURS, REPOST_MS, REPOST_UNTIL_MS};
 use murre_core::time::DAY;
 use murre_core::{CommandId, Label, TurnError, Wall};
-use murre_crypto::{DeviceCert, RequestKey, Secret, hpke_open, hpke_seal};
-use murre_mailbox::client::{GetKey, PutKey, WatchKey};
-use murre_mailbox::{
-    SignedObject, TagPublic, VerifiedBox, VerifiedObject, WriteGrant, Writer, door_slot, slot_grant, tag_at,
-};
+use murre_crypto::{DeviceCert, hpke_seal};
+use murre_mailbox::client::{GetKey, PutKey};
+use murre_mailbox::{SignedObject, TagPublic, VerifiedObject, WriteGrant, Writer, slot_grant};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-const REQUEST_INFO: Label = Label::new("murre v1 request");
+pub(super) const REQUEST_INFO: Label = Label::new("murre v1 request");
 /// A door that is not found is looked for this often while the request is young, and then.
 const SOON_MS: u64 = 5_000;
 const LATER_MS: u64 = 10 * murre_core::time::MINUTE;
@@ -85,7 +82,10 @@ impl Contacts {
             // spec: F-22
             // They asked us already: this counts as the acceptance.
             Some((no, row)) if row.state == ContactState::Incoming => self.join(cx, no, Some(id)),
-            Some((_, row)) => {
+            Some((no, row)) => {
+                if row.state == ContactState::Requested {
+                    self.another_link(cx, no, row.clone(), link)?;
+                }
                 let answer = answer(cx.tx, &row)?;
                 cx.up(ContactsUp::Answer(id, Ok(answer)));
                 Ok(())
@@ -100,6 +100,7 @@ impl Contacts {
                     taken: Vec::new(),
                     posted: Wall(0),
                     stored: false,
+                    trouble: None,
                 };
                 rows::put(cx.tx, rows::REQUESTS, &no.to_be_bytes(), &request);
                 let (drop, until) = (Bytes(cx.rng.bytes()), cx.now.wall.plus(DROP_MS));
@@ -110,6 +111,31 @@ impl Contacts {
                 Ok(())
             }
         }
+    }
+
+    /// Asks through another link of the same person, as long as nothing was sealed for the first: that one may be
+    /// withdrawn, full or lost.
+    fn another_link(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        no: u32,
+        mut contact: ContactRow,
+        link: &InviteLink,
+    ) -> Result<(), TurnError> {
+        let key = no.to_be_bytes();
+        let new = ByteBuf::from(link.to_bytes());
+        let old: Option<RequestRow> = rows::get(cx.tx, rows::REQUESTS, &key)?;
+        if let Some(RequestRow::Out { link: old, sealed: None, placed, taken, posted, stored, .. }) = old
+            && old != new
+        {
+            let row =
+                RequestRow::Out { link: new, sealed: None, placed, taken, posted, stored, trouble: None };
+            rows::put(cx.tx, rows::REQUESTS, &key, &row);
+            contact.since = cx.now.wall;
+            super::save(cx, no, &contact);
+            cx.up(ContactsUp::GetObject(GetKey(u64::from(no)), Box::new(door_keys(link).address())));
+        }
+        Ok(())
     }
 
     fn refuse_add(
@@ -178,8 +204,16 @@ impl Contacts {
             return Ok(());
         };
         let link = parse_link(&link)?;
+        let address = door_keys(&link).address();
+        if object.is_some_and(|o| address.at(o.e).ok() != Some(o.place)) {
+            // The door of the link that was asked through before.
+            cx.up(ContactsUp::GetObject(GetKey(u64::from(no)), Box::new(address)));
+            return Ok(());
+        }
         let problem = match object.map(|o| (o, open_payload(&link, o.e, &o.p))) {
             None => DoorProblem::NotFound,
+            // spec: F-30
+            Some((object, _)) if object.closed() => DoorProblem::Withdrawn,
             Some((_, None)) => DoorProblem::Invalid,
             Some((object, Some(_))) if sealed.is_some() => return self.post(cx, no, object),
             Some((object, Some(payload))) => {
@@ -195,9 +229,7 @@ impl Contacts {
                 return Ok(());
             }
         };
-        if self.told.insert(no, problem) != Some(problem) {
-            cx.up(ContactsUp::Notice(Notice::DoorProblem { account: contact.account, why: problem }));
-        }
+        self.trouble(cx, no, contact.account, problem)?;
         // A link just given out may be a moment ahead of its door; an old one is asked for now and then.
         let young = cx.now.wall.since(contact.since) < YOUNG_MS;
         self.sweep = self.sweep.min(cx.now.mono.plus(if young { SOON_MS } else { LATER_MS }));
@@ -210,9 +242,29 @@ impl Contacts {
     /// [`TurnError`] if the store fails.
     pub fn invalid_door(&mut self, cx: &mut Ctx<'_, '_>, no: u32) -> Result<(), TurnError> {
         cx.tx.delete(rows::META, &door_key(no));
-        if let Some(contact) = get(cx.tx, no)? {
-            let why = DoorProblem::Invalid;
-            cx.up(ContactsUp::Notice(Notice::DoorProblem { account: contact.account, why }));
+        match get(cx.tx, no)? {
+            Some(contact) => self.trouble(cx, no, contact.account, DoorProblem::Invalid),
+            None => Ok(()),
+        }
+    }
+
+    /// Keeps what is wrong with a door beside the request, and tells it once.
+    fn trouble(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        no: u32,
+        account: AccountId,
+        why: DoorProblem,
+    ) -> Result<(), TurnError> {
+        let key = no.to_be_bytes();
+        if let Some(RequestRow::Out { link, sealed, placed, taken, posted, stored, trouble }) =
+            rows::get(cx.tx, rows::REQUESTS, &key)?
+            && trouble != Some(why)
+        {
+            let trouble = Some(why);
+            let row = RequestRow::Out { link, sealed, placed, taken, posted, stored, trouble };
+            rows::put(cx.tx, rows::REQUESTS, &key, &row);
+            cx.up(ContactsUp::Notice(Notice::DoorProblem { account, why }));
         }
         Ok(())
     }
@@ -268,6 +320,7 @@ impl Contacts {
             taken: Vec::new(),
             posted: Wall(0),
             stored: false,
+            trouble: None,
         };
         rows::put(cx.tx, rows::REQUESTS, &key, &row);
         self.post(cx, no, &object)
@@ -301,22 +354,22 @@ impl Contacts {
                 })
             }
         };
-        match &next {
-            Some((_, _, bytes)) => cx.up(ContactsUp::Put(request_put(no), bytes.to_vec())),
-            None => {
-                if let Some(contact) = get(cx.tx, no)? {
-                    let why = DoorProblem::Full;
-                    cx.up(ContactsUp::Notice(Notice::DoorProblem { account: contact.account, why }));
-                }
-            }
+        let full = next.is_none();
+        if let Some((_, _, bytes)) = &next {
+            cx.up(ContactsUp::Put(request_put(no), bytes.to_vec()));
         }
         let posted = cx.now.wall;
         let stored = stored && same;
         // A full door keeps the last placing on record: a slot once written in an epoch is never written again.
         let placed = next.or(placed);
-        let row = RequestRow::Out { link, sealed: Some(sealed), placed, taken, posted, stored };
+        // A full door is told again at each post: every time it is another epoch's.
+        let trouble = None;
+        let row = RequestRow::Out { link, sealed: Some(sealed), placed, taken, posted, stored, trouble };
         rows::put(cx.tx, rows::REQUESTS, &key, &row);
-        Ok(())
+        match get(cx.tx, no)?.filter(|_| full) {
+            Some(contact) => self.trouble(cx, no, contact.account, DoorProblem::Full),
+            None => Ok(()),
+        }
     }
 
     /// Custodians signed for a request or an object.
@@ -331,10 +384,10 @@ impl Contacts {
             return self.object_stored(cx, put);
         }
         let key = (put.0 as u32).to_be_bytes();
-        if let Some(RequestRow::Out { link, sealed, placed, taken, posted, stored: false }) =
+        if let Some(RequestRow::Out { link, sealed, placed, taken, posted, stored: false, .. }) =
             rows::get(cx.tx, rows::REQUESTS, &key)?
         {
-            let row = RequestRow::Out { link, sealed, placed, taken, posted, stored: true };
+            let row = RequestRow::Out { link, sealed, placed, taken, posted, stored: true, trouble: None };
             rows::put(cx.tx, rows::REQUESTS, &key, &row);
         }
         Ok(())
@@ -356,7 +409,8 @@ impl Contacts {
         {
             taken.extend(placed.as_ref().map(|(_, slot, _)| *slot));
             let parsed = parse_link(&link)?;
-            let row = RequestRow::Out { link, sealed, placed, taken, posted: Wall(0), stored: false };
+            let (posted, stored, trouble) = (Wall(0), false, None);
+            let row = RequestRow::Out { link, sealed, placed, taken, posted, stored, trouble };
             rows::put(cx.tx, rows::REQUESTS, &key, &row);
             cx.up(ContactsUp::GetObject(GetKey(u64::from(no)), Box::new(door_keys(&parsed).address())));
         }
@@ -372,11 +426,15 @@ impl Contacts {
             {
                 continue;
             }
-            let Some(RequestRow::Out { link, posted, stored, .. }) =
+            let Some(RequestRow::Out { link, posted, stored, trouble, .. }) =
                 rows::get(cx.tx, rows::REQUESTS, &no.to_be_bytes())?
             else {
                 continue;
             };
+            // A shut door never opens again.
+            if trouble == Some(DoorProblem::Withdrawn) {
+                continue;
+            }
             // Both asked: the other side still has to learn of the log begun here.
             if contact.state == ContactState::Accepted && stored {
                 continue;
@@ -387,139 +445,6 @@ impl Contacts {
             }
         }
         Ok(())
-    }
-
-    /// Boxes of a door of ours: requests.
-    ///
-    /// # Errors
-    /// [`TurnError`] if the store fails. What is not a request is let go.
-    pub fn door_boxes(
-        &mut self,
-        cx: &mut Ctx<'_, '_>,
-        me: &Account,
-        watch: WatchKey,
-        boxes: &[VerifiedBox],
-    ) -> Result<(), TurnError> {
-        let Some(link) = self.door(watch) else { return Ok(()) };
-        let Some(row) = rows::get::<InviteRow>(cx.tx, rows::INVITES, link.as_bytes())? else { return Ok(()) };
-        let parsed = parse_link(&row.link)?;
-        let mut taken = Vec::new();
-        for sealed in boxes {
-            let full = self.incoming(cx)? >= MAX_INCOMING;
-            match open_request(&parsed, &row, sealed) {
-                // spec: F-24
-                // Left where it is until some are answered.
-                Some(_) if full => continue,
-                Some(request) => self.incoming_request(cx, me, request)?,
-                None => {}
-            }
-            taken.push(sealed.id());
-        }
-        cx.up(ContactsUp::Taken(watch, taken));
-        Ok(())
-    }
-
-    fn incoming(&self, cx: &Ctx<'_, '_>) -> Result<usize, TurnError> {
-        Ok(super::all(cx.tx)?.iter().filter(|(_, c)| c.state == ContactState::Incoming).count())
-    }
-
-    fn incoming_request(
-        &mut self,
-        cx: &mut Ctx<'_, '_>,
-        me: &Account,
-        request: RequestBody,
-    ) -> Result<(), TurnError> {
-        let Some((_, account)) = crate::conversations::check_create(&request.o, &request.c, me.id()) else {
-            return Ok(());
-        };
-        let store = |cx: &mut Ctx<'_, '_>, no: u32, request: &RequestBody| {
-            let row = RequestRow::In { request: ByteBuf::from(codec::encode(request)) };
-            rows::put(cx.tx, rows::REQUESTS, &no.to_be_bytes(), &row);
-        };
-        match by_account(cx.tx, account)? {
-            None if super::all(cx.tx)?.len() >= MAX_CONTACTS => {}
-            None => {
-                let mut hello = clean_line(&request.h);
-                crate::account::truncate(&mut hello, MAX_HELLO);
-                // spec: F-18
-                let (no, row) = self.meet(cx, account, &request.n, ContactState::Incoming, &hello)?;
-                store(cx, no, &request);
-                let state = row.state;
-                cx.up(ContactsUp::Notice(Notice::Contact { account, state }));
-            }
-            Some((no, row)) => match row.state {
-                ContactState::Incoming => store(cx, no, &request),
-                ContactState::Blocked => {}
-                // spec: F-22
-                // Both asked, or they ask with a further conversation: it counts as agreed.
-                ContactState::Requested | ContactState::Accepted => {
-                    cx.up(ContactsUp::Join { contact: no, request: Box::new(request), command: None });
-                }
-            },
-        }
-        Ok(())
-    }
-
-    /// Accepts an incoming request.
-    ///
-    /// # Errors
-    /// [`TurnError`] if the store fails.
-    pub fn accept(
-        &mut self,
-        cx: &mut Ctx<'_, '_>,
-        id: CommandId,
-        account: AccountId,
-    ) -> Result<(), TurnError> {
-        match by_account(cx.tx, account)? {
-            None => cx.up(ContactsUp::Answer(id, Err(CommandError::UnknownContact))),
-            Some((no, row)) => match row.state {
-                ContactState::Incoming => return self.join(cx, no, Some(id)),
-                ContactState::Accepted => {
-                    let answer = answer(cx.tx, &row)?;
-                    cx.up(ContactsUp::Answer(id, Ok(answer)));
-                }
-                ContactState::Requested => cx.up(ContactsUp::Answer(id, Err(CommandError::NotIncoming))),
-                ContactState::Blocked => cx.up(ContactsUp::Answer(id, Err(CommandError::Blocked))),
-            },
-        }
-        Ok(())
-    }
-
-    fn join(&mut self, cx: &mut Ctx<'_, '_>, no: u32, command: Option<CommandId>) -> Result<(), TurnError> {
-        if let Some(RequestRow::In { request }) = rows::get(cx.tx, rows::REQUESTS, &no.to_be_bytes())? {
-            let request = codec::decode(&request, MAX_REQUEST)
-                .map_err(|_| TurnError::Damaged { space: rows::REQUESTS.name })?;
-            cx.up(ContactsUp::Join { contact: no, request: Box::new(request), command });
-        }
-        Ok(())
-    }
-
-    /// The conversation a request offered was joined, or could not be.
-    ///
-    /// # Errors
-    /// [`TurnError`] if the store fails.
-    pub fn joined(
-        &mut self,
-        cx: &mut Ctx<'_, '_>,
-        no: u32,
-        name: &str,
-        chat: Option<u32>,
-        command: Option<CommandId>,
-    ) -> Result<(), TurnError> {
-        let Some(chat) = chat else {
-            if let Some(id) = command {
-                cx.up(ContactsUp::Answer(id, Err(CommandError::RequestUnusable)));
-            }
-            return Ok(());
-        };
-        // A request of ours that is still on its way goes on: the other side may write into its log.
-        let own = rows::get::<RequestRow>(cx.tx, rows::REQUESTS, &no.to_be_bytes())?;
-        self.agreed(cx, no, name)?;
-        if let Some(RequestRow::Out { stored: false, .. }) = &own {
-            rows::put(cx.tx, rows::REQUESTS, &no.to_be_bytes(), &own);
-            self.sweep = cx.now.mono;
-        }
-        self.begun(cx, no, chat, command)
     }
 }
 
@@ -539,18 +464,4 @@ fn slot_box(
     let grant = slot_grant(&to, &slot_secret(link), u16::from(index), object)?;
     let writer = Writer::new(&grant, None).ok()?;
     Some(writer.seal_box(object.e, 0, expiry, sealed).ok()?.wire().to_vec())
-}
-
-// spec: F-17
-fn open_request(link: &InviteLink, row: &InviteRow, sealed: &VerifiedBox) -> Option<RequestBody> {
-    let keys = door_keys(link);
-    let pair = (0..crate::limits::PERSONAL_SLOTS).find_map(|i| {
-        let (pair, tag) = door_slot(&slot_secret(link), u16::from(i));
-        (tag_at(&pair, &tag.public(), sealed.epoch()).ok()? == sealed.tag()).then_some(pair)
-    })?;
-    let outer = keys.open_box(&pair, sealed.epoch(), sealed).ok()?;
-    let info = REQUEST_INFO.hash(&[link.id().as_bytes()]);
-    let plain = hpke_open(&RequestKey::from_secret(&Secret::new(row.request.0)), &info, &[], &outer).ok()?;
-    let body: RequestBody = codec::decode(&plain, MAX_REQUEST).ok()?;
-    (body.v == 1 && body.h.len() <= MAX_HELLO && body.p.len() <= 4).then_some(body)
 }

@@ -97,6 +97,21 @@ impl Delivery {
         }
     }
 
+    /// The epoch that the mailbox of a box is in now.
+    pub(super) fn present_epoch(
+        &self,
+        view: &dyn View,
+        contact: u32,
+        boxed: &BoxedRow,
+        now: Wall,
+    ) -> Result<Option<u64>, TurnError> {
+        let address = match boxed.place {
+            Mailbox::Account => Self::route(view, contact)?.and_then(|r| r.grant).map(|g| g.to),
+            Mailbox::Drop(secret) => Some(drop_keys(&secret).address()),
+        };
+        Ok(address.map(|address| address.epoch_at(now, &self.params)))
+    }
+
     /// Takes boxes from a mailbox we read: opens them by their tag, hands their packets up, and lets them go.
     ///
     /// # Errors

@@ -73,7 +73,7 @@ impl Delivery {
             cx.up(DeliveryUp::Cancel(PutKey(key)));
         }
         let kept = row.boxed.as_ref().map_or(0, |b| if b.solid { b.expiry } else { b.kept });
-        row.boxed = Some(BoxedRow { place, epoch, expiry, signed: 0, solid: false, kept });
+        row.boxed = Some(BoxedRow { place, epoch, expiry, signed: 0, solid: false, kept, full: false });
         // spec: D-3
         rows::put(cx.tx, rows::BOXES, &key.to_be_bytes(), &ByteBuf::from(bytes.clone()));
         self.flights.insert(key, Flight { live_until: None });
@@ -105,6 +105,7 @@ impl Delivery {
         boxed.signed = boxed.signed.max(signed);
         let stored = solid && !boxed.solid;
         boxed.solid |= solid;
+        boxed.full &= !solid;
         rows::put(cx.tx, rows::OUTBOX, &key, &row);
         if stored {
             self.flights.remove(&put.0);
@@ -321,6 +322,29 @@ impl Delivery {
             Some(number) => self.forget_parcel(cx, number),
             None => self.sweep_later(cx.now.mono),
         }
+    }
+
+    /// Too many custodians have no room for a box. In another epoch the mailbox has room again: there the entry goes,
+    /// as soon as that has begun. Until then the client goes on trying, and the user can see why it takes so long.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    // spec: D-28
+    pub fn full(&mut self, cx: &mut Ctx<'_, '_>, me: &Account, put: PutKey) -> Result<(), TurnError> {
+        let key = put.0.to_be_bytes();
+        if super::parcel_of(put).is_some() {
+            return Ok(());
+        }
+        let Some(mut row) = rows::get::<OutboxRow>(cx.tx, rows::OUTBOX, &key)? else { return Ok(()) };
+        let Some(boxed) = row.boxed.as_mut() else { return Ok(()) };
+        boxed.full = true;
+        let boxed = boxed.clone();
+        let present = self.present_epoch(cx.tx, row.contact, &boxed, cx.now.wall)?;
+        if present.is_some_and(|epoch| epoch != boxed.epoch) {
+            self.place(cx, me, put.0, &mut row)?;
+        }
+        rows::put(cx.tx, rows::OUTBOX, &key, &row);
+        Ok(())
     }
 
     /// The client has room again for what it once put off.

@@ -9,10 +9,10 @@ use crate::account;
 use crate::command::ContactState;
 use crate::content::{Content, Text, clean_line, kind};
 use crate::conversations::{all_chats, chat};
-use crate::event::{MessageState, Notice};
+use crate::event::{DoorProblem, MessageState, Notice};
 use crate::invite::InviteLink;
 use crate::limits::{MAX_NOTICES, MAX_PAGE};
-use crate::rows::{self, AckRow, ChatRow, InviteRow, MessageRow, OutboxRow, pair_key};
+use crate::rows::{self, AckRow, ChatRow, InviteRow, MessageRow, OutboxRow, RequestRow, pair_key};
 use crate::{contacts, conversations};
 use murre_core::id::{AccountId, DeviceId, LogId, MessageId};
 use murre_core::params::delivery::FAILED_AFTER_MS;
@@ -71,28 +71,44 @@ pub fn me(view: &dyn View) -> Result<Me, QueryError> {
 /// [`QueryError`].
 pub fn contacts(view: &dyn View) -> Result<Vec<ContactInfo>, QueryError> {
     let mut out = Vec::new();
-    for (_, row) in contacts::all(view)? {
+    for (no, row) in contacts::all(view)? {
         let chat = match row.chat {
             Some(no) => chat(view, no)?.and_then(|c| shown(&c)),
             None => None,
         };
         let name = display_name(&row.name, row.account);
-        out.push(ContactInfo { account: row.account, name, state: row.state, hello: row.hello, chat });
+        let problem = door_problem(view, no)?;
+        out.push(ContactInfo {
+            account: row.account,
+            name,
+            state: row.state,
+            hello: row.hello,
+            chat,
+            problem,
+        });
     }
     Ok(out)
 }
 
-/// Every chat, the one with the newest message first.
+/// What is wrong with the door through which this contact is asked.
+fn door_problem(view: &dyn View, contact: u32) -> Result<Option<DoorProblem>, QueryError> {
+    Ok(match rows::get(view, rows::REQUESTS, &contact.to_be_bytes())? {
+        Some(RequestRow::Out { trouble, .. }) => trouble,
+        Some(RequestRow::In { .. }) | None => None,
+    })
+}
+
+/// Every chat, the one with the newest message first, as things stand at `now` (network time).
 ///
 /// # Errors
 /// [`QueryError`].
-pub fn chats(view: &dyn View) -> Result<Vec<ChatInfo>, QueryError> {
+pub fn chats(view: &dyn View, now: Wall) -> Result<Vec<ChatInfo>, QueryError> {
     let mut out = Vec::new();
     for (_, row) in all_chats(view)? {
         let Some(id) = shown(&row) else { continue };
         let Some(contact) = contacts::get(view, row.contact)? else { continue };
         let last = match row.last {
-            Some(number) => message_at(view, number)?,
+            Some(number) => message_at(view, number, now)?,
             None => None,
         };
         let title = display_name(&contact.name, contact.account);
@@ -103,7 +119,7 @@ pub fn chats(view: &dyn View) -> Result<Vec<ChatInfo>, QueryError> {
     Ok(out.into_iter().map(|(_, info)| info).collect())
 }
 
-/// A page of a chat, oldest first: the newest `limit` messages, or those before `before`.
+/// A page of a chat, oldest first: the newest `limit` messages, or those before `before`, as they stand at `now`.
 ///
 /// # Errors
 /// [`QueryError`].
@@ -112,6 +128,7 @@ pub fn history(
     id: LogId,
     before: Option<MessageId>,
     limit: usize,
+    now: Wall,
 ) -> Result<Vec<MessageInfo>, QueryError> {
     let (no, _) = conversations::Conversations::find(view, id)?.ok_or(QueryError::UnknownChat)?;
     let mut range = Range::prefix(&no.to_be_bytes());
@@ -124,7 +141,7 @@ pub fn history(
     let mut out = Vec::with_capacity(page.len());
     for (_, number) in page.iter().rev() {
         let Ok(number) = number.as_slice().try_into().map(u64::from_be_bytes) else { continue };
-        out.extend(message_at(view, number)?);
+        out.extend(message_at(view, number, now)?);
     }
     Ok(out)
 }
@@ -146,13 +163,21 @@ fn timeline_of(view: &dyn View, chat: u32, number: u64) -> Result<Option<Vec<u8>
     }
 }
 
-/// One message.
+/// Whether there is such a message.
 ///
 /// # Errors
 /// [`QueryError`].
-pub fn message(view: &dyn View, id: MessageId) -> Result<Option<MessageInfo>, QueryError> {
+pub fn known(view: &dyn View, id: MessageId) -> Result<bool, QueryError> {
+    Ok(find_number(view, &id)?.is_some())
+}
+
+/// One message, as it stands at `now`.
+///
+/// # Errors
+/// [`QueryError`].
+pub fn message(view: &dyn View, id: MessageId, now: Wall) -> Result<Option<MessageInfo>, QueryError> {
     match find_number(view, &id)? {
-        Some(number) => message_at(view, number),
+        Some(number) => message_at(view, number, now),
         None => Ok(None),
     }
 }
@@ -172,9 +197,25 @@ pub fn status(view: &dyn View, id: MessageId, now: Wall) -> Result<StatusInfo, Q
         Some(seq) => devices(view, row.chat, row.log, seq)?,
         None => Vec::new(),
     };
+    let door = match chat(view, row.chat)? {
+        Some(chat) => door_problem(view, chat.contact)?,
+        None => None,
+    };
     let why = match (&outbox, state) {
+        (None, MessageState::Queued) if door == Some(DoorProblem::Withdrawn) => {
+            "the invitation was withdrawn; ask for another link and add it"
+        }
+        (None, MessageState::Queued) if door == Some(DoorProblem::Full) => {
+            "all places at the other side's door are taken; it is tried again"
+        }
+        (None, MessageState::Queued) if door == Some(DoorProblem::Invalid) => {
+            "what lies at the other side's door is not valid; it is tried again"
+        }
         (None, MessageState::Queued) => "waiting for the other side's door to be read",
         (Some(o), MessageState::Queued) if o.boxed.is_none() => "waiting for a way to the other side",
+        (Some(OutboxRow { boxed: Some(b), .. }), MessageState::Queued | MessageState::Sent) if b.full => {
+            "the other side's mailbox is full this week; it is tried again"
+        }
         (Some(_), MessageState::Queued) => "no custodian has answered yet",
         (_, MessageState::Sent) => "not enough custodians have signed for it yet",
         (_, MessageState::Stored) => "waiting for the other side to fetch it",
@@ -232,7 +273,7 @@ fn own_state(
     Ok(match outbox {
         Some(o) if now.since(o.created) > FAILED_AFTER_MS => MessageState::Failed,
         Some(OutboxRow { boxed: Some(b), .. })
-            if b.solid || u64::from(b.kept) * HOUR > now.0 && b.kept > 0 =>
+            if b.solid && u64::from(b.expiry) * HOUR > now.0 || u64::from(b.kept) * HOUR > now.0 =>
         {
             MessageState::Stored
         }
@@ -242,7 +283,7 @@ fn own_state(
     })
 }
 
-fn message_at(view: &dyn View, number: u64) -> Result<Option<MessageInfo>, QueryError> {
+fn message_at(view: &dyn View, number: u64, now: Wall) -> Result<Option<MessageInfo>, QueryError> {
     let Some(row) = rows::get::<MessageRow>(view, rows::MESSAGES, &number.to_be_bytes())? else {
         return Ok(None);
     };
@@ -256,7 +297,7 @@ fn message_at(view: &dyn View, number: u64) -> Result<Option<MessageInfo>, Query
         display_name(contact.as_ref().map_or("", |c| c.name.as_str()), row.from)
     };
     let state = if row.own {
-        own_state(view, &row, outbox_of(view, &row)?.as_ref(), Wall(0))?
+        own_state(view, &row, outbox_of(view, &row)?.as_ref(), now)?
     } else {
         let read = chat.read.iter().any(|(by, upto)| *by == row.by && row.seq.is_some_and(|s| s <= *upto));
         if read { MessageState::Read } else { MessageState::Delivered }

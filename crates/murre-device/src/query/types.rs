@@ -1,7 +1,7 @@
 //! What queries answer.
 
 use crate::command::ContactState;
-use crate::event::MessageState;
+use crate::event::{DoorProblem, MessageState};
 use murre_core::Wall;
 use murre_core::id::{AccountId, DeviceId, LogId, MessageId, NetworkId};
 
@@ -31,6 +31,8 @@ pub struct ContactInfo {
     pub hello: String,
     /// The chat with them.
     pub chat: Option<LogId>,
+    /// What is wrong with the door through which we ask.
+    pub problem: Option<DoorProblem>,
 }
 
 /// A chat.

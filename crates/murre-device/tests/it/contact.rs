@@ -8,9 +8,9 @@ use murre_device::{
     query,
 };
 
-const MINUTE: u64 = 60_000;
+pub const MINUTE: u64 = 60_000;
 
-fn invite(world: &mut World, who: HostNo) -> InviteLink {
+pub fn invite(world: &mut World, who: HostNo) -> InviteLink {
     let command = ContactsCommand::Invite { name: Some("Bob".into()), hints: vec![] };
     let link = match world.ask(who, Command::Contacts(command)) {
         Ok(Answer::Invite { link, .. }) => link,
@@ -22,7 +22,7 @@ fn invite(world: &mut World, who: HostNo) -> InviteLink {
     link
 }
 
-fn add(world: &mut World, who: HostNo, link: &InviteLink) -> LogId {
+pub fn add(world: &mut World, who: HostNo, link: &InviteLink) -> LogId {
     let command = ContactsCommand::Add { link: link.clone(), hello: "it is Alice".into() };
     match world.ask(who, Command::Contacts(command)) {
         Ok(Answer::Contact { chat: Some(chat), .. }) => chat,
@@ -30,36 +30,40 @@ fn add(world: &mut World, who: HostNo, link: &InviteLink) -> LogId {
     }
 }
 
-fn account(world: &World, who: HostNo) -> AccountId {
+pub fn account(world: &World, who: HostNo) -> AccountId {
     query::me(world.view(who)).unwrap().account
 }
 
-fn send(world: &mut World, who: HostNo, chat: LogId, text: &str) -> MessageId {
+pub fn send(world: &mut World, who: HostNo, chat: LogId, text: &str) -> MessageId {
     match world.ask(who, text_to(chat, text)) {
         Ok(Answer::Message { id }) => id,
         other => panic!("{other:?}"),
     }
 }
 
-fn text_to(chat: LogId, text: &str) -> Command {
+pub fn text_to(chat: LogId, text: &str) -> Command {
     let (text, reply_to, client_id) = (text.to_owned(), None, None);
     Command::Conversations(ConversationsCommand::Send { chat, text, reply_to, client_id })
 }
 
-fn texts(world: &World, who: HostNo, chat: LogId) -> Vec<String> {
-    query::history(world.view(who), chat, None, 1_000).unwrap().into_iter().filter_map(|m| m.text).collect()
+pub fn texts(world: &World, who: HostNo, chat: LogId) -> Vec<String> {
+    query::history(world.view(who), chat, None, 1_000, world.clock().wall)
+        .unwrap()
+        .into_iter()
+        .filter_map(|m| m.text)
+        .collect()
 }
 
-fn state(world: &World, who: HostNo, id: MessageId) -> MessageState {
+pub fn state(world: &World, who: HostNo, id: MessageId) -> MessageState {
     query::status(world.view(who), id, world.clock().wall).unwrap().state
 }
 
-fn accept(world: &mut World, who: HostNo, other: AccountId) {
+pub fn accept(world: &mut World, who: HostNo, other: AccountId) {
     let command = Command::Contacts(ContactsCommand::Accept { account: other });
     assert!(matches!(world.ask(who, command), Ok(Answer::Contact { state: ContactState::Accepted, .. })));
 }
 
-fn has_contact(world: &World, who: HostNo, other: AccountId, state: ContactState) -> bool {
+pub fn has_contact(world: &World, who: HostNo, other: AccountId, state: ContactState) -> bool {
     query::contacts(world.view(who)).unwrap().iter().any(|c| c.account == other && c.state == state)
 }
 
@@ -168,7 +172,10 @@ fn both_ask_at_once_and_end_in_one_chat() {
             && texts(w, bob, at_bob).len() == 2
     };
     assert!(world.run_until(20 * MINUTE, agreed));
-    let (one, other) = (query::chats(world.view(alice)).unwrap(), query::chats(world.view(bob)).unwrap());
+    let (one, other) = (
+        query::chats(world.view(alice), world.clock().wall).unwrap(),
+        query::chats(world.view(bob), world.clock().wall).unwrap(),
+    );
     assert_eq!((one.len(), other.len()), (1, 1));
     assert_eq!(one[0].chat, other[0].chat, "both write the same log");
     let chat = one[0].chat;
@@ -240,7 +247,7 @@ fn the_blocked_hear_nothing_and_are_not_heard() {
     send(&mut world, alice, chat, "are you there?");
     world.run(20 * MINUTE);
     assert!(has_contact(&world, bob, a, ContactState::Blocked));
-    assert!(query::chats(world.view(bob)).unwrap().is_empty());
+    assert!(query::chats(world.view(bob), world.clock().wall).unwrap().is_empty());
     let b = account(&world, bob);
     assert!(has_contact(&world, alice, b, ContactState::Requested), "silence, not a refusal");
 }

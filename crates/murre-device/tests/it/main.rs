@@ -1,5 +1,7 @@
 //! The device's paths, walked one by one with real custodians.
 
 mod contact;
+mod doors;
+mod full;
 mod vectors;
 mod world;

@@ -53,6 +53,11 @@ pub type HostNo = usize;
 impl World {
     /// `n` custodians that know the first one, settled.
     pub fn new(n: usize) -> Self {
+        Self::with(n, NetworkParams::cheap())
+    }
+
+    /// The same, in a network of other numbers.
+    pub fn with(n: usize, params: NetworkParams) -> Self {
         let mut world = Self {
             hosts: Vec::new(),
             now: 1_000,
@@ -60,7 +65,7 @@ impl World {
             next: 1,
             links: BTreeMap::new(),
             rng: Rng::from_seed([9; 32]),
-            network: NetworkFile::new("test", NetworkParams::cheap()),
+            network: NetworkFile::new("test", params),
         };
         for i in 0..n {
             let secret: [u8; 32] = world.rng.bytes();

@@ -1,4 +1,5 @@
-//! Reading a door: r custodians are asked for the owner object, the newest valid one is taken.
+//! Reading a door: r custodians are asked for the owner object, the newest valid one is taken. More than k - w of them
+//! are asked wherever k - w < r, so that an owner's word that the door is shut is met if it was stored.
 
 use super::ClientCx;
 use super::events::{ClientEvent, GetKey};
@@ -147,7 +148,8 @@ impl Objects {
     }
 }
 
-/// The later expiry wins; of two with one expiry the greater hash, so that everybody takes the same.
+/// A closed door stays closed; else the later expiry wins; of two with one expiry the greater hash, so that everybody
+/// takes the same.
 fn newer(a: &VerifiedObject, b: &VerifiedObject) -> bool {
-    (a.x, a.hash()) > (b.x, b.hash())
+    (a.closed(), a.x, a.hash()) > (b.closed(), b.x, b.hash())
 }

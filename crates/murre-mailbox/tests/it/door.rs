@@ -47,6 +47,23 @@ fn a_link_holder_writes_one_box_into_a_slot() {
 }
 
 #[test]
+fn only_the_owner_shuts_a_door_and_a_shut_one_has_nothing_to_read() {
+    let door = door();
+    let open = object(&door, 4);
+    let at = door.owner.at(door.epoch).unwrap();
+    let shut = at.closed_object(NOW.hour() + 700).unwrap().verify(&PARAMS).unwrap();
+    assert!(shut.closed() && !open.closed());
+    assert_eq!((shut.locator(), shut.open_id()), (open.locator(), open.id()));
+    assert_ne!(shut.id(), open.id());
+    let holder = ReaderKeys::from_secret(MailboxKind::Door, &door.secret)
+        .with_owner_public(door.owner.address().d.unwrap());
+    let forged = holder.at(door.epoch).unwrap().closed_object(NOW.hour() + 700);
+    assert_eq!(forged.err(), Some(DoorError::NotOwner));
+    let none = at.object(&door.secret, 0, NOW.hour() + 700, vec![8]);
+    assert_eq!(none.err(), Some(DoorError::Slots { slots: 0 }));
+}
+
+#[test]
 fn a_slot_the_owner_did_not_certify_is_worth_nothing() {
     let door = door();
     let object = object(&door, 2);

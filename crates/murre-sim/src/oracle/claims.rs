@@ -117,7 +117,7 @@ fn holder(sim: &Sim, writer: HostId, message: MessageId) -> Option<(HostId, u64)
     }
     // The notice may have died with the process; the row has not.
     sim.hosts.iter().enumerate().filter(|(h, _)| *h != writer).find_map(|(h, host)| {
-        let known = murre_device::query::message(&host.store, message).ok().flatten()?;
+        let known = murre_device::query::message(&host.store, message, murre_core::Wall(0)).ok().flatten()?;
         (!known.own).then_some((h, 0))
     })
 }

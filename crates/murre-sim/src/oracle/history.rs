@@ -29,8 +29,8 @@ pub fn state_of(store: &MemoryStore, account: murre_core::id::AccountId) -> Opti
 pub fn shown(sim: &Sim, cast: &Cast, me: usize, other: usize) -> Result<Vec<Shown>, String> {
     let store = &sim.hosts[cast.people[me].host].store;
     let Some((chat, _)) = chat_with(store, cast.people[other].account) else { return Ok(Vec::new()) };
-    let page =
-        query::history(store, chat, None, MAX_PAGE).map_err(|e| format!("history cannot be read: {e:?}"))?;
+    let page = query::history(store, chat, None, MAX_PAGE, murre_core::Wall(0))
+        .map_err(|e| format!("history cannot be read: {e:?}"))?;
     page.into_iter()
         .map(|m| {
             let text = m.text.ok_or("a message without text")?;

@@ -29,6 +29,15 @@ pub(super) const fn message_state(state: MessageState) -> v1::MessageState {
     }
 }
 
+const fn door_problem(why: DoorProblem) -> &'static str {
+    match why {
+        DoorProblem::NotFound => "not-found",
+        DoorProblem::Full => "full",
+        DoorProblem::Invalid => "invalid",
+        DoorProblem::Withdrawn => "withdrawn",
+    }
+}
+
 pub(super) fn contact(info: ContactInfo) -> v1::Contact {
     v1::Contact {
         contact: info.account.to_string(),
@@ -37,6 +46,7 @@ pub(super) fn contact(info: ContactInfo) -> v1::Contact {
         hello: info.hello,
         chat: text(info.chat),
         verified: false,
+        problem: info.problem.map(door_problem).unwrap_or_default().to_owned(),
     }
 }
 
@@ -138,12 +148,8 @@ fn notice_of(notice: Notice, info: Option<MessageInfo>) -> v1::event::What {
             What::InvitePublished(v1::InvitePublished { link_id: link.to_string() })
         }
         Notice::DoorProblem { account, why } => {
-            let why = match why {
-                DoorProblem::NotFound => "not-found",
-                DoorProblem::Full => "full",
-                DoorProblem::Invalid => "invalid",
-            };
-            What::DoorTrouble(v1::DoorTrouble { contact: account.to_string(), why: why.to_owned() })
+            let (contact, why) = (account.to_string(), door_problem(why).to_owned());
+            What::DoorTrouble(v1::DoorTrouble { contact, why })
         }
         Notice::Gap { chat } => What::Gap(v1::Gap { chat: chat.to_string() }),
         Notice::Warning { chat, what } => {

@@ -80,8 +80,8 @@ impl Events {
                 return Ok(event);
             }
             self.newest.borrow_and_update();
-            let cursor = self.cursor;
-            self.ready = self.handle.read(move |view| page(view, cursor)).await?;
+            let (cursor, now) = (self.cursor, self.handle.wall());
+            self.ready = self.handle.read(move |view| page(view, cursor, now)).await?;
             if !self.ready.is_empty() {
                 continue;
             }
@@ -94,7 +94,11 @@ impl Events {
 }
 
 // spec
-fn page(view: &dyn murre_core::View, cursor: u64) -> Result<VecDeque<EventPage>, CallError> {
+fn page(
+    view: &dyn murre_core::View,
+    cursor: u64,
+    now: murre_core::Wall,
+) -> Result<VecDeque<EventPage>, CallError> {
     let mut out = VecDeque::new();
     let mut last = cursor;
     for (cursor, notice) in query::notices(view, cursor, PAGE)? {
@@ -103,7 +107,7 @@ fn page(view: &dyn murre_core::View, cursor: u64) -> Result<VecDeque<EventPage>,
         }
         last = cursor;
         let message = match about(&notice) {
-            Some(id) => query::message(view, id)?,
+            Some(id) => query::message(view, id, now)?,
             None => None,
         };
         out.push_back(EventPage::Notice { cursor, notice, message });
@@ -140,7 +144,7 @@ mod tests {
         store.apply(&batch).unwrap();
         store.commit().unwrap();
         let told = |since| -> Vec<(u64, Option<u64>)> {
-            let page = page(&store as &dyn View, since).unwrap();
+            let page = page(&store as &dyn View, since, murre_core::Wall(0)).unwrap();
             page.iter()
                 .map(|event| match event {
                     EventPage::Skipped { cursor, events } => (*cursor, Some(*events)),

@@ -315,7 +315,8 @@ impl Handle {
     /// # Errors
     /// [`CallError`].
     pub async fn chats(&self) -> Result<Vec<ChatInfo>, CallError> {
-        self.read(|view| Ok(query::chats(view)?)).await
+        let now = self.wall();
+        self.read(move |view| Ok(query::chats(view, now)?)).await
     }
 
     /// Sends a text. The same client id in the same chat never makes a second message.
@@ -352,10 +353,11 @@ impl Handle {
         before: Option<String>,
         limit: usize,
     ) -> Result<Vec<MessageInfo>, CallError> {
+        let now = self.wall();
         self.read(move |view| {
             let chat = resolve::chat(view, &chat)?;
             let before = before.map(|given| resolve::message(view, &given)).transpose()?;
-            Ok(query::history(view, chat, before, limit)?)
+            Ok(query::history(view, chat, before, limit, now)?)
         })
         .await
     }
@@ -393,7 +395,7 @@ impl Handle {
         Ok(Events::new(self.clone(), self.0.newest.clone(), self.0.closing.clone(), from))
     }
 
-    fn wall(&self) -> Wall {
+    pub(super) fn wall(&self) -> Wall {
         self.0.clock.now().wall
     }
 }

@@ -4,7 +4,7 @@
 
 use super::CallError;
 use murre_core::id::{AccountId, LogId, MessageId};
-use murre_core::{Space, View};
+use murre_core::{Space, View, Wall};
 use murre_device::invite::InviteLink;
 use murre_device::query::{self, QueryError};
 use murre_device::rows;
@@ -74,7 +74,8 @@ pub(super) fn chat(view: &dyn View, given: &str) -> Result<LogId, CallError> {
     {
         return Ok(id);
     }
-    let all: Vec<_> = query::chats(view)?
+    // Names only: how far their newest messages are is not looked at.
+    let all: Vec<_> = query::chats(view, Wall(0))?
         .into_iter()
         .map(|c| Candidate {
             value: c.chat,
@@ -89,7 +90,7 @@ pub(super) fn chat(view: &dyn View, given: &str) -> Result<LogId, CallError> {
 pub(super) fn message(view: &dyn View, given: &str) -> Result<MessageId, CallError> {
     let given = given.trim();
     if let Ok(id) = given.parse::<MessageId>()
-        && query::message(view, id)?.is_some()
+        && query::known(view, id)?
     {
         return Ok(id);
     }
