@@ -39,5 +39,5 @@ pub use link::{
 pub use machine::{CommandId, Output, TurnError};
 pub use params::NetworkParams;
 pub use rng::Rng;
-pub use store::{Batch, Direction, Op, Range, Space, SpaceKind, Turn, View, ViewError};
+pub use store::{Batch, BlobNo, Direction, Op, Range, Space, SpaceKind, Turn, View, ViewError};
 pub use time::{Mono, Now, Wall};

@@ -146,7 +146,21 @@ pub trait View {
     /// # Errors
     /// [`ViewError`] if the store fails.
     fn scan(&self, space: Space, range: &Range, dir: Direction, limit: usize) -> Result<Rows, ViewError>;
+
+    /// `len` bytes of a blob from `offset` on, or nothing if it does not hold so many there. A view of something
+    /// without blobs holds none.
+    ///
+    /// # Errors
+    /// [`ViewError`] if the store fails.
+    fn blob(&self, blob: BlobNo, offset: u64, len: usize) -> Result<Option<Vec<u8>>, ViewError> {
+        let _ = (blob, offset, len);
+        Ok(None)
+    }
 }
+
+/// Number of a blob: bytes that are too many for a row, and are written once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlobNo(pub u64);
 
 /// One durable change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,6 +199,20 @@ pub enum Op {
     Unindex {
         /// Document number.
         doc: u64,
+    },
+    /// Write bytes into a blob, which is made by its first write. No byte is written twice.
+    WriteBlob {
+        /// Which blob.
+        blob: BlobNo,
+        /// Where in it.
+        offset: u64,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// Remove a whole blob. Its number is not used again.
+    DropBlob {
+        /// Which blob.
+        blob: BlobNo,
     },
 }
 
@@ -256,6 +284,16 @@ impl<'v> Turn<'v> {
     pub fn unindex(&mut self, doc: u64) {
         self.batch.ops.push(Op::Unindex { doc });
     }
+
+    /// Write into a blob. Unlike rows, what a turn writes into a blob can be read from the next turn on.
+    pub fn write_blob(&mut self, blob: BlobNo, offset: u64, bytes: Vec<u8>) {
+        self.batch.ops.push(Op::WriteBlob { blob, offset, bytes });
+    }
+
+    /// Remove a whole blob.
+    pub fn drop_blob(&mut self, blob: BlobNo) {
+        self.batch.ops.push(Op::DropBlob { blob });
+    }
 }
 
 impl View for Turn<'_> {
@@ -290,6 +328,10 @@ impl View for Turn<'_> {
             Direction::Forward => rows.into_iter().take(limit).collect(),
             Direction::Backward => rows.into_iter().rev().take(limit).collect(),
         })
+    }
+
+    fn blob(&self, blob: BlobNo, offset: u64, len: usize) -> Result<Option<Vec<u8>>, ViewError> {
+        self.view.blob(blob, offset, len)
     }
 }
 

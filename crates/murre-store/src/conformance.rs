@@ -5,7 +5,7 @@
 
 use crate::Store;
 use murre_core::store::{Op, Rows};
-use murre_core::{Batch, Direction, Range, Rng, Space, Turn, View};
+use murre_core::{Batch, BlobNo, Direction, Range, Rng, Space, Turn, View};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
@@ -226,6 +226,7 @@ pub fn run(mut make: impl FnMut() -> Box<dyn Store>) {
     keys_that_do_not_fit_are_refused(&mut *make());
     a_space_keeps_its_kind(&mut *make());
     a_turn_reads_through_the_store(&mut *make());
+    blobs_are_written_read_and_dropped_with_their_transaction(&mut *make());
 }
 
 /// What is committed survives closing; what is not does not. `open(true)` makes a new store, `open(false)` opens
@@ -236,8 +237,15 @@ pub fn run(mut make: impl FnMut() -> Box<dyn Store>) {
 pub fn run_durable(mut open: impl FnMut(bool) -> Box<dyn Store>) {
     let mut store = open(true);
     commit(&mut *store, vec![put(SEQ, &7u64.to_be_bytes(), b"kept"), put(ANY, b"a", b"")]);
+    commit(&mut *store, vec![blob(7, 0, b"kept"), blob(9, 0, b"gone")]);
+    commit(&mut *store, vec![Op::DropBlob { blob: BlobNo(9) }]);
     store.begin().expect("begin");
-    let ops = vec![put(SEQ, &8u64.to_be_bytes(), b"lost"), put(SPACES[1], &[0; 8], b"lost")];
+    let ops = vec![
+        put(SEQ, &8u64.to_be_bytes(), b"lost"),
+        put(SPACES[1], &[0; 8], b"lost"),
+        blob(8, 0, b"lost"),
+        Op::DropBlob { blob: BlobNo(7) },
+    ];
     store.apply(&Batch { ops }).expect("apply");
     drop(store);
 
@@ -254,6 +262,9 @@ pub fn run_durable(mut open: impl FnMut(bool) -> Box<dyn Store>) {
 
     let store = open(false);
     assert_eq!(store.get(SPACES[1], &[0; 8]), Ok(Some(b"second run".to_vec())));
+    assert_eq!(store.blob(BlobNo(7), 1, 3), Ok(Some(b"ept".to_vec())), "a committed blob stays");
+    assert_eq!(store.blob(BlobNo(8), 0, 4), Ok(None), "one of an open transaction goes");
+    assert_eq!(store.blob(BlobNo(9), 0, 4), Ok(None), "a dropped one is gone for good");
     assert_eq!(store.get(ANY, b"a"), Ok(None), "a deletion is durable as well");
     let other = Space::any(SEQ.id, "suite other");
     assert!(store.get(other, b"x").is_err(), "the kind of a space is durable");
@@ -261,6 +272,33 @@ pub fn run_durable(mut open: impl FnMut(bool) -> Box<dyn Store>) {
 
 fn put(space: Space, key: &[u8], value: &[u8]) -> Op {
     Op::Put { space, key: key.to_vec(), value: value.to_vec() }
+}
+
+fn blob(number: u64, offset: u64, bytes: &[u8]) -> Op {
+    Op::WriteBlob { blob: BlobNo(number), offset, bytes: bytes.to_vec() }
+}
+
+fn blobs_are_written_read_and_dropped_with_their_transaction(store: &mut dyn Store) {
+    let read =
+        |store: &dyn Store, number, offset, len| store.blob(BlobNo(number), offset, len).expect("read");
+    assert_eq!(read(store, 1, 0, 0), None, "no blob, not even nothing of it");
+    // Pieces in any order, with a gap in between for a while.
+    commit(store, vec![blob(1, 4, b"5678"), blob(2, 0, b"x")]);
+    commit(store, vec![blob(1, 0, b"1234")]);
+    assert_eq!(read(store, 1, 0, 8), Some(b"12345678".to_vec()));
+    assert_eq!(read(store, 1, 2, 4), Some(b"3456".to_vec()), "across two pieces");
+    assert_eq!(read(store, 1, 4, 5), None, "more than there is");
+    assert_eq!(read(store, 1, u64::MAX, 2), None, "far beyond its end");
+    store.begin().expect("begin");
+    let ops = vec![blob(1, 8, b"9"), blob(3, 0, b"new"), Op::DropBlob { blob: BlobNo(2) }];
+    store.apply(&Batch { ops }).expect("apply");
+    assert_eq!(read(store, 3, 0, 3), Some(b"new".to_vec()), "seen before it is committed");
+    store.rollback();
+    assert_eq!(read(store, 1, 0, 8), Some(b"12345678".to_vec()), "what was there is untouched");
+    assert_eq!(read(store, 2, 0, 1), Some(b"x".to_vec()), "what was dropped is back");
+    commit(store, vec![Op::DropBlob { blob: BlobNo(1) }, Op::DropBlob { blob: BlobNo(77) }]);
+    assert_eq!(read(store, 1, 0, 1), None, "gone");
+    assert_eq!(read(store, 2, 0, 1), Some(b"x".to_vec()), "its neighbour is not");
 }
 
 fn commit(store: &mut dyn Store, ops: Vec<Op>) {

@@ -3,7 +3,7 @@
 //! A count guards a log of a million entries where a timing would only notice a slow machine.
 
 use murre_core::store::Rows;
-use murre_core::{Direction, Range, Space, View, ViewError};
+use murre_core::{BlobNo, Direction, Range, Space, View, ViewError};
 use std::cell::Cell;
 
 /// What was read.
@@ -65,5 +65,12 @@ impl View for CountingView<'_> {
         counts.rows += rows.len() as u64;
         self.counts.set(counts);
         Ok(rows)
+    }
+
+    fn blob(&self, blob: BlobNo, offset: u64, len: usize) -> Result<Option<Vec<u8>>, ViewError> {
+        let mut counts = self.counts.get();
+        counts.gets += 1;
+        self.counts.set(counts);
+        self.inner.blob(blob, offset, len)
     }
 }

@@ -17,7 +17,9 @@
 //!           |_ any failure: rollback, drop the machine, open it again from the store
 //! ```
 //!
-//! What this crate does not do: it holds no blob files, and it does not search. The texts of `Op::Index` are kept
+//! Bytes that are too many for rows lie in blobs: files beside the database, tied to its transactions.
+//!
+//! What this crate does not do: it does not search. The texts of `Op::Index` are kept
 //! in a plain table until they are forgotten; nothing reads them through this crate.
 //!
 //! [`conformance`] is the one suite that every store has to pass.

@@ -8,7 +8,7 @@ use crate::Store;
 use crate::error::{Misuse, StoreError, view_error};
 use crate::tx::{Tx, check_key, check_kind};
 use murre_core::store::{Op, Rows};
-use murre_core::{Batch, Direction, Range, Space, SpaceKind, View, ViewError};
+use murre_core::{Batch, BlobNo, Direction, Range, Space, SpaceKind, View, ViewError};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -37,6 +37,8 @@ struct Rowset {
 struct Data {
     spaces: BTreeMap<u16, Rowset>,
     texts: BTreeMap<u64, String>,
+    /// By offset: a blob has gaps until all of it is there.
+    blobs: BTreeMap<BlobNo, BTreeMap<u64, Vec<u8>>>,
 }
 
 /// How to take one change back.
@@ -45,6 +47,8 @@ enum Undo {
     Row { id: u16, key: Vec<u8>, old: Option<Vec<u8>> },
     NewSpace { id: u16 },
     Text { doc: u64, old: Option<String> },
+    Blob { blob: BlobNo, offset: u64, old: Option<Vec<u8>> },
+    Dropped { blob: BlobNo, old: BTreeMap<u64, Vec<u8>> },
 }
 
 /// The committed state at one moment. Also a [`View`] of it.
@@ -99,6 +103,12 @@ impl MemoryStore {
         self.data.spaces.values().map(|set| set.rows.len()).sum()
     }
 
+    /// How many blobs are stored.
+    #[must_use]
+    pub fn blobs(&self) -> usize {
+        self.data.blobs.len()
+    }
+
     /// Whether `needle` occurs in any stored key, value or text: an oracle for plaintext that must not be there.
     #[must_use]
     pub fn contains_bytes(&self, needle: &[u8]) -> bool {
@@ -106,6 +116,7 @@ impl MemoryStore {
             |bytes: &[u8]| !needle.is_empty() && bytes.windows(needle.len()).any(|window| window == needle);
         self.data.spaces.values().any(|set| set.rows.iter().any(|(key, value)| has(key) || has(value)))
             || self.data.texts.values().any(|text| has(text.as_bytes()))
+            || self.data.blobs.values().any(|parts| parts.values().any(|bytes| has(bytes)))
     }
 
     /// Takes the planted fault if it is this one.
@@ -153,6 +164,15 @@ impl MemoryStore {
                 let old = self.data.texts.remove(doc);
                 self.undo.push(Undo::Text { doc: *doc, old });
             }
+            Op::WriteBlob { blob, offset, bytes } => {
+                let old = self.data.blobs.entry(*blob).or_default().insert(*offset, bytes.clone());
+                self.undo.push(Undo::Blob { blob: *blob, offset: *offset, old });
+            }
+            Op::DropBlob { blob } => {
+                if let Some(old) = self.data.blobs.remove(blob) {
+                    self.undo.push(Undo::Dropped { blob: *blob, old });
+                }
+            }
         }
         Ok(())
     }
@@ -175,6 +195,19 @@ impl MemoryStore {
                     Some(text) => self.data.texts.insert(doc, text),
                     None => self.data.texts.remove(&doc),
                 };
+            }
+            Undo::Blob { blob, offset, old } => {
+                let parts = self.data.blobs.entry(blob).or_default();
+                match old {
+                    Some(bytes) => parts.insert(offset, bytes),
+                    None => parts.remove(&offset),
+                };
+                if parts.is_empty() {
+                    self.data.blobs.remove(&blob);
+                }
+            }
+            Undo::Dropped { blob, old } => {
+                self.data.blobs.insert(blob, old);
             }
         }
     }
@@ -243,6 +276,13 @@ impl View for MemoryStore {
         }
         self.data.scan(space, range, dir, limit)
     }
+
+    fn blob(&self, blob: BlobNo, offset: u64, len: usize) -> Result<Option<Vec<u8>>, ViewError> {
+        if self.fails(Fault::Read) {
+            return Err(view_error("planted fault"));
+        }
+        self.data.blob(blob, offset, len)
+    }
 }
 
 impl View for Snapshot {
@@ -252,6 +292,10 @@ impl View for Snapshot {
 
     fn scan(&self, space: Space, range: &Range, dir: Direction, limit: usize) -> Result<Rows, ViewError> {
         self.0.scan(space, range, dir, limit)
+    }
+
+    fn blob(&self, blob: BlobNo, offset: u64, len: usize) -> Result<Option<Vec<u8>>, ViewError> {
+        self.0.blob(blob, offset, len)
     }
 }
 
@@ -281,6 +325,23 @@ impl View for Data {
             Direction::Forward => rows.take(limit).collect(),
             Direction::Backward => rows.rev().take(limit).collect(),
         })
+    }
+
+    fn blob(&self, blob: BlobNo, offset: u64, len: usize) -> Result<Option<Vec<u8>>, ViewError> {
+        let Some(parts) = self.blobs.get(&blob) else { return Ok(None) };
+        let end = offset.saturating_add(len as u64);
+        let mut out = Vec::new();
+        // Parts do not overlap: walk them from the one that holds the first byte.
+        let first = parts.range(..=offset).next_back().map_or(offset, |(at, _)| *at);
+        for (at, bytes) in parts.range(first..end) {
+            let reached = offset + out.len() as u64;
+            if *at > reached {
+                return Ok(None);
+            }
+            let skip = (reached - at) as usize;
+            out.extend(bytes.iter().skip(skip).take(len - out.len()));
+        }
+        Ok((out.len() == len).then_some(out))
     }
 }
 

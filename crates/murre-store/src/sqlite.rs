@@ -6,6 +6,8 @@
 //!  |_ s100, s101, ...         one table per space, made by its first write
 //!       Seq   k INTEGER PRIMARY KEY, v BLOB NOT NULL                     k = key with its top bit flipped
 //!       Any   k BLOB PRIMARY KEY,    v BLOB NOT NULL   WITHOUT ROWID
+//!  |_ blobs                   id INTEGER PRIMARY KEY                     which blobs there are
+//! file-blobs/                 their bytes, a file each
 //! ```
 //!
 //! WAL with `synchronous=FULL`: a commit that returned survives a power failure (`spec/01-machines.md`, M-1).
@@ -15,6 +17,7 @@
 //! The key is a raw 32-byte key: no password, no stretching here. Whoever holds the file without the key sees a
 //! file of random bytes and its size.
 
+mod blobs;
 mod open;
 mod reader;
 mod table;
@@ -25,10 +28,11 @@ pub use reader::SqliteReader;
 use crate::Store;
 use crate::error::{StoreError, view_error};
 use crate::tx::{Tx, check_key, check_kind};
+use blobs::Blobs;
 use murre_core::store::{Op, Rows};
-use murre_core::{Batch, Direction, Range, Space, View, ViewError};
+use murre_core::{Batch, BlobNo, Direction, Range, Space, View, ViewError};
 use rusqlite::{Connection, params};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use table::{Table, to_integer};
 use zeroize::Zeroizing;
@@ -48,6 +52,7 @@ pub struct SqliteStore {
     erases: bool,
     /// Something was erased since the last checkpoint.
     wants_checkpoint: bool,
+    blobs: Blobs,
 }
 
 impl SqliteStore {
@@ -71,7 +76,9 @@ impl SqliteStore {
             tx: Tx::None,
             erases: false,
             wants_checkpoint: false,
+            blobs: Blobs::new(path),
         };
+        store.blobs.sweep(&store.known_blobs()?)?;
         match store.truncate_wal() {
             Ok(()) => {}
             // Another connection reads in the WAL at this moment. An erase may wait in it.
@@ -111,6 +118,12 @@ impl SqliteStore {
     fn truncate_wal(&self) -> Result<(), StoreError> {
         let busy: i64 = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
         if busy == 0 { Ok(()) } else { Err(StoreError::Busy) }
+    }
+
+    fn known_blobs(&self) -> Result<BTreeSet<BlobNo>, StoreError> {
+        let mut statement = self.conn.prepare("SELECT id FROM blobs")?;
+        let ids = statement.query_map([], |row| row.get::<_, i64>(0))?;
+        ids.map(|id| Ok(BlobNo(id?.cast_unsigned()))).collect()
     }
 
     /// The table of a space, if it was ever written.
@@ -164,6 +177,19 @@ impl SqliteStore {
                     .execute([to_integer(*doc)])?;
                 Ok(())
             }
+            Op::WriteBlob { blob, offset, bytes } => {
+                self.conn
+                    .prepare_cached("INSERT OR IGNORE INTO blobs(id) VALUES(?1)")?
+                    .execute([blob.0.cast_signed()])?;
+                self.blobs.write(*blob, *offset, bytes)
+            }
+            Op::DropBlob { blob } => {
+                self.conn
+                    .prepare_cached("DELETE FROM blobs WHERE id = ?1")?
+                    .execute([blob.0.cast_signed()])?;
+                self.blobs.drop_blob(*blob);
+                Ok(())
+            }
         }
     }
 }
@@ -190,11 +216,16 @@ impl Store for SqliteStore {
     // spec: M-1, M-8
     fn commit(&mut self) -> Result<(), StoreError> {
         self.tx.may_write()?;
+        if let Err(error) = self.blobs.sync() {
+            self.rollback();
+            return Err(error);
+        }
         let done = self.conn.prepare_cached("COMMIT").and_then(|mut statement| statement.execute([]));
         if let Err(error) = done {
             self.rollback();
             return Err(error.into());
         }
+        self.blobs.committed();
         self.wants_checkpoint |= self.erases;
         self.fresh.clear();
         self.tx = Tx::None;
@@ -210,6 +241,7 @@ impl Store for SqliteStore {
         for id in self.fresh.drain(..) {
             self.tables.remove(&id);
         }
+        self.blobs.rolled_back();
         self.erases = false;
         self.tx = Tx::None;
     }
@@ -229,6 +261,10 @@ impl View for SqliteStore {
             Some(table) => table.scan(&self.conn, range, dir, limit).map_err(view_error),
             None => Ok(Rows::new()),
         }
+    }
+
+    fn blob(&self, blob: BlobNo, offset: u64, len: usize) -> Result<Option<Vec<u8>>, ViewError> {
+        self.blobs.read(blob, offset, len).map_err(view_error)
     }
 }
 

@@ -47,7 +47,9 @@ impl Rows {
                 Op::Delete { space, key } | Op::Erase { space, key } => {
                     self.0.remove(&(*space, key.clone()));
                 }
-                Op::Index { .. } | Op::Unindex { .. } => panic!("groups index no text"),
+                Op::Index { .. } | Op::Unindex { .. } | Op::WriteBlob { .. } | Op::DropBlob { .. } => {
+                    panic!("groups index no text")
+                }
             }
         }
     }

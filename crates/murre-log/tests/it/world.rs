@@ -25,7 +25,9 @@ impl Map {
                 Op::Delete { space, key } | Op::Erase { space, key } => {
                     self.rows.remove(&(space, key));
                 }
-                Op::Index { .. } | Op::Unindex { .. } => panic!("the log indexes nothing"),
+                Op::Index { .. } | Op::Unindex { .. } | Op::WriteBlob { .. } | Op::DropBlob { .. } => {
+                    panic!("the log indexes nothing")
+                }
             }
         }
     }

@@ -57,7 +57,7 @@ impl Map {
             match op {
                 Op::Put { space, key, value } => drop(self.0.insert((space, key), value)),
                 Op::Delete { space, key } | Op::Erase { space, key } => drop(self.0.remove(&(space, key))),
-                Op::Index { .. } | Op::Unindex { .. } => {}
+                Op::Index { .. } | Op::Unindex { .. } | Op::WriteBlob { .. } | Op::DropBlob { .. } => {}
             }
         }
         out

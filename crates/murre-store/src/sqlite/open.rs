@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 /// "Murr": which application a file belongs to.
 pub(super) const APPLICATION_ID: i32 = 0x4d75_7272;
 /// Version of the tables above the spaces. Values have versions of their own.
-pub(super) const SCHEMA_VERSION: i32 = 1;
+pub(super) const SCHEMA_VERSION: i32 = 2;
 /// Statements kept prepared by one connection: a device has some 60 spaces, each used in 3 or 4 ways.
 const STATEMENTS: usize = 256;
 
@@ -136,6 +136,7 @@ fn create_schema(conn: &Connection) -> Result<(), StoreError> {
          PRAGMA application_id = {APPLICATION_ID};
          PRAGMA user_version = {SCHEMA_VERSION};
          CREATE TABLE pending(doc INTEGER PRIMARY KEY, text TEXT NOT NULL);
+         CREATE TABLE blobs(id INTEGER PRIMARY KEY);
          COMMIT;"
     ))?;
     Ok(())

@@ -5,11 +5,11 @@ use super::table::Table;
 use crate::error::{StoreError, view_error};
 use crate::tx::{check_key, check_kind};
 use murre_core::store::Rows;
-use murre_core::{Direction, Range, Space, View, ViewError};
+use murre_core::{BlobNo, Direction, Range, Space, View, ViewError};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A read-only [`View`] of what is committed at the moment of each read. Two reads may see two states.
@@ -17,6 +17,7 @@ pub struct SqliteReader {
     conn: Connection,
     /// Tables seen so far. A table that was seen stays, because committed tables are never dropped.
     tables: RefCell<BTreeMap<u16, Arc<Table>>>,
+    blobs: PathBuf,
 }
 
 impl SqliteReader {
@@ -26,7 +27,7 @@ impl SqliteReader {
             "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{};",
             config.cache_kib
         ))?;
-        Ok(Self { conn, tables: RefCell::default() })
+        Ok(Self { conn, tables: RefCell::default(), blobs: super::blobs::directory(path) })
     }
 
     fn table(&self, space: Space) -> Result<Option<Arc<Table>>, StoreError> {
@@ -65,6 +66,10 @@ impl View for SqliteReader {
             Some(table) => table.scan(&self.conn, range, dir, limit).map_err(view_error),
             None => Ok(Rows::new()),
         }
+    }
+
+    fn blob(&self, blob: BlobNo, offset: u64, len: usize) -> Result<Option<Vec<u8>>, ViewError> {
+        super::blobs::read_once(&self.blobs, blob, offset, len).map_err(view_error)
     }
 }
 
