@@ -22,6 +22,7 @@
 //! | [`entry`] | [`Entry`] (unreadable) and [`VerifiedEntry`] |
 //! | [`pack`] | [`Pack`]: the contents of one body, commitments, padding, message ids |
 //! | [`signal`] | [`Signal`]: sealed and signed like an entry, but never in the log |
+//! | [`chunk`] | [`Chunk`]: pieces of files, each provable against its file's [`Shape`] |
 //! | [`wire`] | the wire seal and [`Packet`] |
 //! | [`logs`] | [`Logs`]: the machine over rows; accepting, pending, heads, order |
 //! | [`fork`] | [`ForkProof`]: two entries with one number |
@@ -34,6 +35,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+pub mod chunk;
 pub mod entry;
 pub mod fork;
 pub mod header;
@@ -45,6 +47,7 @@ pub mod rows;
 pub mod signal;
 pub mod wire;
 
+pub use chunk::{Chunk, Shape, VerifiedChunk};
 pub use entry::{Entry, EntryError, VerifiedEntry};
 pub use fork::{ForkProof, ForkProofError};
 pub use header::{Header, HeaderFault};

@@ -12,8 +12,9 @@
 //! a nonce. The key goes into the nonce as well: somebody who got hold of a packet, but not of the secret,
 //! cannot recognise it under its seal.
 //!
-//! Inside is one [`Packet`]: a DAG-CBOR map with one key, `{e: entry}` or `{s: signal}`.
+//! Inside is one [`Packet`]: a DAG-CBOR map with one key, `{e: entry}`, `{s: signal}` or `{c: chunk}`.
 
+use crate::chunk::{self, Chunk};
 use crate::entry::{Entry, EntryError, MAX_ENTRY, Parts};
 use crate::signal::{Signal, SignalError};
 use murre_core::codec::{self, CodecError};
@@ -87,6 +88,9 @@ pub enum OpenError {
     /// Not a signal.
     #[error(transparent)]
     Signal(#[from] SignalError),
+    /// A chunk of a file that is longer, or farther from its root, than any.
+    #[error("a chunk of no possible size")]
+    Chunk,
 }
 
 impl OpenError {
@@ -99,6 +103,7 @@ impl OpenError {
             Self::Packet(_) => "packet",
             Self::Entry(e) => e.class(),
             Self::Signal(e) => e.class(),
+            Self::Chunk => "chunk",
         }
     }
 }
@@ -150,6 +155,8 @@ pub enum Packet {
     Entry(Entry),
     /// A signal beside it.
     Signal(Signal),
+    /// A piece of a file that an entry names.
+    Chunk(Chunk),
 }
 
 #[derive(Serialize)]
@@ -158,6 +165,8 @@ enum PacketOut<'a> {
     Entry(&'a Parts),
     #[serde(rename = "s")]
     Signal(&'a Parts),
+    #[serde(rename = "c")]
+    Chunk(&'a chunk::Parts),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -166,6 +175,8 @@ enum PacketIn {
     Entry(Parts),
     #[serde(rename = "s")]
     Signal(Parts),
+    #[serde(rename = "c")]
+    Chunk(chunk::Parts),
 }
 
 impl Packet {
@@ -175,18 +186,20 @@ impl Packet {
         codec::encode(&match self {
             Self::Entry(entry) => PacketOut::Entry(entry.parts()),
             Self::Signal(signal) => PacketOut::Signal(signal.parts()),
+            Self::Chunk(chunk) => PacketOut::Chunk(chunk.parts()),
         })
     }
 
     /// Reads one packet; what is inside is still unverified.
     ///
     /// # Errors
-    /// [`OpenError::Packet`], [`OpenError::Entry`], [`OpenError::Signal`].
+    /// [`OpenError::Packet`], [`OpenError::Entry`], [`OpenError::Signal`], [`OpenError::Chunk`].
     pub fn decode(bytes: &[u8]) -> Result<Self, OpenError> {
         // spec: L-52
         Ok(match codec::decode::<PacketIn>(bytes, MAX_PACKET).map_err(OpenError::Packet)? {
             PacketIn::Entry(parts) => Self::Entry(Entry::from_parts(parts)?),
             PacketIn::Signal(parts) => Self::Signal(Signal::from_parts(parts)?),
+            PacketIn::Chunk(parts) => Self::Chunk(Chunk::from_parts(parts)?),
         })
     }
 
@@ -196,6 +209,7 @@ impl Packet {
         match self {
             Self::Entry(entry) => *entry.id().as_bytes(),
             Self::Signal(signal) => signal.id(),
+            Self::Chunk(chunk) => chunk.packet_id(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod entries;
 mod faults;
+mod file_vectors;
 mod forks;
 mod packs;
 mod pending;
