@@ -12,6 +12,8 @@ pub enum Command {
     Contacts(ContactsCommand),
     /// Messages.
     Conversations(ConversationsCommand),
+    /// Files.
+    Files(FilesCommand),
     /// Nodes and work done outside the machine.
     Network(NetworkCommand),
 }
@@ -72,11 +74,52 @@ pub enum ConversationsCommand {
         reply_to: Option<MessageId>,
         /// The same client id never makes a second message.
         client_id: Option<String>,
+        /// Uploads whose files go with it, in their order. With files the text may be empty.
+        files: Vec<u64>,
     },
     /// Marks everything received in a chat as read.
     Read {
         /// Which chat.
         chat: LogId,
+    },
+}
+
+/// Files.
+#[derive(Debug)]
+pub enum FilesCommand {
+    /// Begins to hand over a file. Answers [`Answer::Upload`].
+    Open {
+        /// For which chat.
+        chat: LogId,
+        /// Its name, 1 to [`crate::limits::MAX_FILE_NAME`] bytes.
+        name: String,
+        /// Its media type, at most [`crate::limits::MAX_MIME`] bytes, or nothing.
+        mime: String,
+    },
+    /// The next piece: exactly [`murre_log::chunk::CHUNK`] bytes, or fewer if it is the last.
+    Piece {
+        /// Which upload.
+        upload: u64,
+        /// Where in the file it begins: pieces come in order.
+        offset: u64,
+        /// The bytes.
+        bytes: Vec<u8>,
+        /// Whether the file ends with it.
+        last: bool,
+    },
+    /// Fetches a file that is only offered.
+    Fetch {
+        /// Which message.
+        message: MessageId,
+        /// Which of its files.
+        index: u16,
+    },
+    /// Gives a file up: no longer fetched, or no longer offered.
+    Cancel {
+        /// Which message.
+        message: MessageId,
+        /// Which of its files.
+        index: u16,
     },
 }
 
@@ -122,6 +165,11 @@ pub enum Answer {
     Message {
         /// Its id, stable for ever.
         id: MessageId,
+    },
+    /// An upload has begun.
+    Upload {
+        /// Names it until a message does.
+        upload: u64,
     },
 }
 
@@ -202,6 +250,41 @@ pub enum CommandError {
         /// The limit.
         limit: usize,
     },
+    /// No such file.
+    #[error("there is no such file in this message")]
+    UnknownFile,
+    /// No such upload, not finished, of another chat, or begun before a restart.
+    #[error("this file has not been handed over for this chat")]
+    UnknownUpload,
+    /// A piece out of order.
+    #[error("this is not the next piece of the file")]
+    PieceOrder,
+    /// A piece of another size.
+    #[error("a piece of {len} bytes; each has {size}, only the last may have fewer")]
+    PieceSize {
+        /// Its length in bytes.
+        len: usize,
+        /// What it should be.
+        size: usize,
+    },
+    /// More than a file may hold.
+    #[error("a file may have at most {limit} bytes")]
+    FileTooLarge {
+        /// The limit.
+        limit: u64,
+    },
+    /// More than a message may name.
+    #[error("a message can have at most {limit} files")]
+    TooManyFiles {
+        /// The limit.
+        limit: usize,
+    },
+    /// Too many at once.
+    #[error("{limit} files are being handed over already")]
+    TooManyUploads {
+        /// The limit.
+        limit: usize,
+    },
     /// The contact is blocked.
     #[error("this contact is blocked")]
     Blocked,
@@ -252,6 +335,13 @@ impl CommandError {
             Self::EmptyText => "write something",
             Self::TextTooLong { .. } => "send it as a file, or in parts",
             Self::TooLong { .. } => "make it shorter",
+            Self::UnknownFile => "`murre history CHAT` shows the files",
+            Self::UnknownUpload | Self::PieceOrder | Self::PieceSize { .. } => {
+                "hand the file over again from its start"
+            }
+            Self::FileTooLarge { .. } => "send it in parts",
+            Self::TooManyFiles { .. } => "send them in several messages",
+            Self::TooManyUploads { .. } => "wait until one of them is sent",
             Self::Blocked => "`murre contact list` shows who is blocked",
             Self::RequestUnusable => "ask the other side to send a new request",
             Self::NoNetwork => "start with `murre up --bootstrap ADDRESS`, and see `murre doctor`",

@@ -5,7 +5,7 @@
 //! is decoded in a second step.
 
 use murre_core::codec::{self, CodecError};
-use murre_core::id::{AuthorId, MessageId, PeerKey};
+use murre_core::id::{AuthorId, Bytes, MessageId, PeerKey};
 use murre_core::{Addr, Label, Wall};
 use murre_crypto::{DeviceCert, Signature};
 use murre_log::Link;
@@ -48,6 +48,12 @@ pub mod kind {
     pub const PRESENCE: u16 = 7;
     /// [`super::Renewal`].
     pub const RENEWAL: u16 = 8;
+    /// [`super::FileList`].
+    pub const FILES: u16 = 9;
+    /// [`super::FileAsk`].
+    pub const FILE_ASK: u16 = 12;
+    /// [`super::FileWord`].
+    pub const FILE_WORD: u16 = 13;
 }
 
 /// Ties a log author to a device: first content of the entry with seq 0, before which nothing of it counts.
@@ -136,6 +142,78 @@ pub struct Renewal {
     pub c: CertRun,
 }
 
+/// A message with files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileList {
+    /// The files, 1 to [`crate::limits::MAX_FILES`].
+    pub f: Vec<FileRef>,
+    /// The message it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r: Option<MessageId>,
+    /// What is said beside them; may be empty.
+    pub t: String,
+}
+
+/// One file: everything that is needed to fetch, check and open it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileRef {
+    /// Key of its chunks.
+    pub k: Bytes<32>,
+    /// Media type as its sender names it; may be empty.
+    pub m: String,
+    /// File name as its sender names it. Never a path.
+    pub n: String,
+    /// Its page roots.
+    pub p: Vec<Bytes<32>>,
+    /// Its length in bytes.
+    pub s: u64,
+}
+
+impl FileRef {
+    /// What checks its chunks; nothing if it does not hold together.
+    #[must_use]
+    pub fn shape(&self) -> Option<murre_log::Shape> {
+        let fits = self.n.len() <= crate::limits::MAX_FILE_NAME && self.m.len() <= crate::limits::MAX_MIME;
+        if fits { murre_log::Shape::new(self.s, self.p.clone()) } else { None }
+    }
+}
+
+/// Chunks that the writer lacks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileAsk {
+    /// Which file.
+    pub f: Bytes<32>,
+    /// First chunk and how many, at most [`crate::limits::MAX_ASK_RANGES`] times.
+    pub r: Vec<(u32, u32)>,
+}
+
+/// A word about a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileWord {
+    /// Which file.
+    pub f: Bytes<32>,
+    /// What.
+    pub w: Word,
+}
+
+/// What may be said about a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Word {
+    /// The writer has all of it.
+    #[serde(rename = "h")]
+    Have,
+    /// The writer does not want it.
+    #[serde(rename = "n")]
+    Decline,
+    /// The writer has it no more.
+    #[serde(rename = "g")]
+    Gone,
+}
+
 impl Content {
     /// Wraps a body.
     #[must_use]
@@ -163,6 +241,52 @@ impl Content {
     pub fn body<T: Serialize + DeserializeOwned>(&self, t: u16) -> Option<T> {
         if self.t == t && self.v == 1 { codec::decode(&self.b, MAX_CONTENT).ok() } else { None }
     }
+}
+
+/// A file name of somebody else's as it may be shown and saved: one name, never a path, nothing that hides its end.
+///
+/// Separators, control characters and those that turn or join the direction of writing become `_`; leading dots, and
+/// dots and spaces at the end, go; a device name of other systems gets a `_` before it. Empty becomes `file`.
+#[must_use]
+// spec: X-12
+pub fn clean_file_name(name: &str) -> String {
+    let bad =
+        |c: char| c.is_control() || is_direction_override(c) || "/\\:*?\"<>|".contains(c) || is_invisible(c);
+    let one: String = name.chars().map(|c| if bad(c) { '_' } else { c }).collect();
+    let trimmed = one.trim().trim_start_matches('.').trim_end_matches(['.', ' ']);
+    let mut cut = trimmed.len().min(crate::limits::MAX_SAVED_NAME);
+    while !trimmed.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    // A name that is too long loses its middle, so that its kind stays visible.
+    let name = match trimmed
+        .rsplit_once('.')
+        .filter(|(stem, kind)| trimmed.len() > cut && !stem.is_empty() && kind.len() <= 16)
+    {
+        Some((stem, kind)) => {
+            let mut keep = cut.saturating_sub(kind.len() + 1).min(stem.len());
+            while !stem.is_char_boundary(keep) {
+                keep -= 1;
+            }
+            format!("{}.{kind}", stem.get(..keep).unwrap_or_default())
+        }
+        None => trimmed.get(..cut).unwrap_or_default().to_owned(),
+    };
+    let stem = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let device = matches!(stem.as_str(), "con" | "prn" | "aux" | "nul")
+        || (stem.len() == 4
+            && (stem.starts_with("com") || stem.starts_with("lpt"))
+            && stem.ends_with(|c: char| c.is_ascii_digit()));
+    match name.as_str() {
+        "" => "file".to_owned(),
+        _ if device => format!("_{name}"),
+        _ => name,
+    }
+}
+
+/// Characters that take no room: a name with them looks like another.
+const fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{61c}' | '\u{ad}')
 }
 
 /// One line for a title or a list: control characters and direction overrides of a stranger's text become spaces.
@@ -198,6 +322,32 @@ mod tests {
         assert!(content.body::<Text>(kind::TEXT).is_some());
         content.v = 2;
         assert!(content.body::<Text>(kind::TEXT).is_none());
+    }
+
+    #[test]
+    fn a_file_name_is_one_name_in_one_directory() {
+        for (given, shown) in [
+            ("report.pdf", "report.pdf"),
+            ("../../etc/passwd", "_.._etc_passwd"),
+            ("/etc/passwd", "_etc_passwd"),
+            ("C:\\Windows\\x.exe", "C__Windows_x.exe"),
+            ("..", "file"),
+            (".bashrc", "bashrc"),
+            ("", "file"),
+            ("  . ", "file"),
+            ("a\0b\n.txt", "a_b_.txt"),
+            ("photo\u{202e}gpj.exe", "photo_gpj.exe"),
+            ("in\u{200b}voice.pdf", "in_voice.pdf"),
+            ("nul", "_nul"),
+            ("Com1.txt", "_Com1.txt"),
+            ("common.txt", "common.txt"),
+            ("报告 ملف.txt", "报告 ملف.txt"),
+        ] {
+            assert_eq!(clean_file_name(given), shown, "{given:?}");
+        }
+        let long = format!("{}.jpeg", "ü".repeat(400));
+        let shown = clean_file_name(&long);
+        assert!(shown.len() <= crate::limits::MAX_SAVED_NAME && shown.ends_with("ü.jpeg"), "{shown}");
     }
 
     #[test]

@@ -89,6 +89,18 @@ pub enum Notice {
         /// Chat.
         chat: LogId,
     },
+    /// A file moved on.
+    #[serde(rename = "l")]
+    File {
+        /// Chat.
+        chat: LogId,
+        /// The message that names it.
+        message: MessageId,
+        /// Its place there.
+        index: u16,
+        /// What happened.
+        step: FileStep,
+    },
     /// Something was wrong with a writer of this chat, and its consequence.
     #[serde(rename = "x")]
     Warning {
@@ -97,6 +109,29 @@ pub enum Notice {
         /// What.
         what: Warning,
     },
+}
+
+/// What happened to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FileStep {
+    /// A contact offers it; it is too large to be fetched unasked.
+    #[serde(rename = "o")]
+    Offered,
+    /// All of it is here.
+    #[serde(rename = "c")]
+    Complete,
+    /// The other side has all of it.
+    #[serde(rename = "d")]
+    Delivered,
+    /// The other side does not want it.
+    #[serde(rename = "n")]
+    Declined,
+    /// Its sender has it no more.
+    #[serde(rename = "g")]
+    Gone,
+    /// The user gave it up here.
+    #[serde(rename = "x")]
+    Cancelled,
 }
 
 /// Why a request is not placed.

@@ -25,6 +25,7 @@ pub mod content;
 pub mod conversations;
 pub mod delivery;
 pub mod event;
+pub mod files;
 pub mod invite;
 pub mod limits;
 mod meeting;
@@ -35,14 +36,17 @@ pub mod rows;
 
 pub use account::{Init, Initialized, init};
 pub use command::{
-    Answer, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, NetworkCommand,
+    Answer, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, FilesCommand,
+    NetworkCommand,
 };
-pub use event::{DoorProblem, Event, MessageState, Notice, Warning};
+pub use event::{DoorProblem, Event, FileStep, MessageState, Notice, Warning};
+pub use files::FileCounts;
 
 use crate::account::Account;
 use crate::contacts::{Contacts, ContactsUp};
 use crate::conversations::{ConvUp, Conversations};
 use crate::delivery::{Delivery, DeliveryUp};
+use crate::files::{Files, FilesUp};
 use crate::presence::{Presence, PresenceUp};
 use murre_core::{
     CommandId, Input, Mono, NetworkParams, Now, Output, PeerRef, Rng, Transmit, Turn, TurnError, View,
@@ -77,6 +81,8 @@ pub struct DeviceStatus {
     pub in_flight: usize,
     /// Contacts with a live link.
     pub live: usize,
+    /// Chunks of files since the start.
+    pub files: FileCounts,
 }
 
 #[derive(Debug, Default)]
@@ -85,6 +91,7 @@ struct Ups {
     conversations: VecDeque<ConvUp>,
     delivery: VecDeque<DeliveryUp>,
     presence: VecDeque<PresenceUp>,
+    files: VecDeque<FilesUp>,
     client: VecDeque<ClientEvent>,
 }
 
@@ -97,6 +104,7 @@ pub struct Device {
     conversations: Conversations,
     delivery: Delivery,
     presence: Presence,
+    files: Files,
     client: Client,
     ups: Ups,
     transmits: Vec<Transmit>,
@@ -125,6 +133,7 @@ impl Device {
             conversations: Conversations::open(now.mono, view)?,
             delivery: Delivery::open(now.mono, view, params)?,
             presence: Presence::new(Conversations::link_keys(view)?),
+            files: Files::default(),
             client,
             ups: Ups::default(),
             transmits: Vec::new(),
@@ -181,6 +190,7 @@ impl Device {
             client: self.client.status(now),
             in_flight: self.delivery.in_flight(),
             live: self.presence.live(),
+            files: self.files.counts(),
         }
     }
 
@@ -211,6 +221,7 @@ impl Device {
             self.conversations.next_timeout(),
             self.delivery.next_timeout(),
             self.presence.next_timeout(),
+            self.files.next_timeout(),
             self.client.next_timeout(),
         ]
         .into_iter()

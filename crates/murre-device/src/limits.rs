@@ -52,5 +52,49 @@ pub const WANT_BYTES: usize = 4 << 20;
 pub const WANT_MS: u64 = 60_000;
 /// Parcels of one contact that wait at once; the oldest gives way.
 pub const MAX_PARCELS_EACH: usize = 32;
+/// Files one message names.
+pub const MAX_FILES: usize = 16;
+/// Longest name of a file as sent, bytes.
+pub const MAX_FILE_NAME: usize = 255;
+/// Longest name of a file as saved, bytes: room for an ending beside it.
+pub const MAX_SAVED_NAME: usize = 200;
+/// Longest media type, bytes.
+pub const MAX_MIME: usize = 127;
+/// Largest file that also goes through mailboxes, bytes.
+pub const MAX_MAIL_FILE: u64 = 8 << 20;
+/// Files that programs hand over at once.
+pub const MAX_UPLOADS: usize = 32;
+/// A program that hands over nothing for so long has gone, ms.
+pub const UPLOAD_IDLE_MS: u64 = 10 * 60_000;
+/// Files with which something is to be done that one run takes up; the others at the next start.
+pub const MAX_FILE_WORK: usize = 4_096;
+/// A file of a contact up to this size is fetched unasked, bytes.
+pub const AUTO_FETCH: u64 = 64 << 20;
+/// Bytes of one contact that are fetched unasked at once.
+pub const MAX_AUTO_BYTES: u64 = 256 << 20;
+/// Chunks on their way to us from one contact: half of what a link queues.
+pub const FILE_WINDOW: usize = 8;
+/// Files of one contact that are asked for at once.
+pub const MAX_PARALLEL: usize = 4;
+/// Ranges in one asking.
+pub const MAX_ASK_RANGES: usize = 64;
+/// A link that brings nothing for so long is asked again, at doubling waits up to [`ASK_MAX_MS`], ms.
+pub const ASK_AGAIN_MS: u64 = 5_000;
+/// See [`ASK_AGAIN_MS`].
+pub const ASK_MAX_MS: u64 = 60_000;
+/// A small file that does not come is asked for by mailbox after this, at doubling waits up to [`ASK_MAIL_MAX_MS`], ms.
+pub const ASK_MAIL_MS: u64 = 10 * 60_000;
+/// See [`ASK_MAIL_MS`].
+pub const ASK_MAIL_MAX_MS: u64 = 24 * 3_600_000;
+/// An asking by mailbox is answered again after this, ms.
+pub const MAIL_AGAIN_MS: u64 = 5 * 60_000;
+/// Chunks for one contact that are on their way into boxes.
+pub const MAIL_WINDOW: usize = 4;
+/// One run sends a contact each chunk of a file at most so many times.
+pub const SERVE_TIMES: u64 = 4;
+/// Files for which one run counts what it sent.
+pub const MAX_SERVED: usize = 4_096;
+/// Chunks of one contact kept for a file that is not known yet.
+pub const MAX_STRAYS: u32 = 128;
 /// Texts a history page may hold.
 pub const MAX_PAGE: usize = 1_000;

@@ -1,10 +1,12 @@
 //! What goes where. One exhaustive match for each direction, no wildcard, no decision: an arm calls a child and
 //! hands on what it gets.
 
+mod files;
+
 use crate::command::{Answer, Command, CommandError, ContactsCommand, ConversationsCommand, NetworkCommand};
 use crate::contacts::{self, ContactsUp};
 use crate::content::kind;
-use crate::conversations::ConvUp;
+use crate::conversations::{ConvUp, Conversations};
 use crate::delivery::DeliveryUp;
 use crate::limits::MAX_HOPS;
 use crate::presence::PresenceUp;
@@ -40,10 +42,19 @@ impl Device {
     ) -> Result<(), TurnError> {
         match command {
             Command::Contacts(command) => self.contacts_command(now, tx, id, command),
-            Command::Conversations(ConversationsCommand::Send { chat, text, reply_to, client_id }) => {
-                let send = crate::conversations::SendText { chat, text, reply_to, client_id };
-                self.conversations.send(cx!(self, now, tx, conversations), &self.account, id, send)
+            Command::Conversations(ConversationsCommand::Send { chat, text, reply_to, client_id, files }) => {
+                let contact = Conversations::number(tx, chat)?;
+                match self.files.refs(contact, &files) {
+                    Err(refused) => self.answer(id, Err(refused)),
+                    Ok(files) => {
+                        let send = crate::conversations::SendText { chat, text, reply_to, client_id, files };
+                        let cx = cx!(self, now, tx, conversations);
+                        self.conversations.send(cx, &self.account, id, send)?;
+                    }
+                }
+                Ok(())
             }
+            Command::Files(command) => self.files_command(now, tx, id, command),
             Command::Conversations(ConversationsCommand::Read { chat }) => {
                 self.conversations.read(cx!(self, now, tx, conversations), id, chat)
             }
@@ -137,6 +148,7 @@ impl Device {
         if std::mem::replace(&mut self.started, true) {
             return Ok(());
         }
+        self.files.begin(cx!(self, now, tx, files))?;
         self.delivery.watch_all(cx!(self, now, tx, delivery), &self.account)
     }
 
@@ -144,6 +156,7 @@ impl Device {
         self.contacts.handle_timeout(cx!(self, now, tx, contacts), &self.account)?;
         self.conversations.handle_timeout(cx!(self, now, tx, conversations), &self.account)?;
         self.delivery.handle_timeout(cx!(self, now, tx, delivery), &self.account)?;
+        self.files.handle_timeout(cx!(self, now, tx, files))?;
         self.presence.handle_timeout(cx!(self, now, tx, presence));
         self.client.handle_timeout(cx!(self, now, tx, client))
     }
@@ -174,6 +187,8 @@ impl Device {
             self.on_delivery(now, tx, up)?;
         } else if let Some(up) = self.ups.presence.pop_front() {
             self.on_presence(now, tx, up)?;
+        } else if let Some(up) = self.ups.files.pop_front() {
+            self.on_files(now, tx, up)?;
         } else if let Some(up) = self.ups.client.pop_front() {
             self.on_client(now, tx, up)?;
         } else {
@@ -220,6 +235,7 @@ impl Device {
             ContactsUp::ForgetPackage(reference) => self.conversations.forget_key_package(tx, reference),
             ContactsUp::Block(contact) => {
                 self.delivery.block(cx!(self, now, tx, delivery), contact)?;
+                self.files.forget(contact);
                 self.presence.forget(cx!(self, now, tx, presence), contact);
             }
         }
@@ -261,6 +277,21 @@ impl Device {
             }
             ConvUp::Halted(contact) => self.delivery.halt(cx!(self, now, tx, delivery), contact)?,
             ConvUp::Heard(contact) => self.delivery.heard(cx!(self, now, tx, delivery), contact)?,
+            ConvUp::Files { contact, own: true, message, files } => {
+                self.files.shared(cx!(self, now, tx, files), contact, message, &files)?;
+            }
+            ConvUp::Files { contact, own: false, message, files } => {
+                self.files.arrived(cx!(self, now, tx, files), contact, message, &files)?;
+            }
+            ConvUp::Chunk(contact, chunk) => {
+                self.files.chunk(cx!(self, now, tx, files), contact, chunk)?;
+            }
+            ConvUp::FileAsk(contact, ask) => {
+                self.files.asked(cx!(self, now, tx, files), contact, &ask)?;
+            }
+            ConvUp::FileWord(contact, word) => {
+                self.files.word(cx!(self, now, tx, files), contact, &word)?;
+            }
             ConvUp::Careful(contact) => {
                 for watch in self.delivery.watches(tx, contact)? {
                     self.client.careful(cx!(self, now, tx, client), watch);
@@ -290,6 +321,9 @@ impl Device {
                 let cx = cx!(self, now, tx, conversations);
                 self.conversations.say(cx, &self.account, contact, kind::RENEWAL, &body)?;
             }
+            DeliveryUp::ChunkStored(file, index) => {
+                self.files.stored(cx!(self, now, tx, files), file, index)?;
+            }
             DeliveryUp::Notice(notice) => self.notice(tx, notice)?,
         }
         Ok(())
@@ -301,9 +335,11 @@ impl Device {
             PresenceUp::Live(contact) => {
                 let logs = self.conversations.logs_of(tx, contact)?;
                 self.delivery.live_up(cx!(self, now, tx, delivery), &logs)?;
+                self.files.link_up(cx!(self, now, tx, files), contact)?;
             }
             PresenceUp::Lost(contact) => {
                 self.conversations.receipt_again(cx!(self, now, tx, conversations), contact)?;
+                self.files.link_lost(cx!(self, now, tx, files), contact)?;
             }
             PresenceUp::Packets(contact, packets) => {
                 let cx = cx!(self, now, tx, conversations);

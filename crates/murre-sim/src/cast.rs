@@ -254,7 +254,7 @@ impl Cast {
         let (host, other) = (self.people[sent.from].host, self.people[sent.to].account);
         let Some((chat, _)) = chat_with(&sim.hosts[host].store, other) else { return };
         let (text, client_id) = (sent.text, Some(sent.client_id));
-        let send = ConversationsCommand::Send { chat, text, reply_to: None, client_id };
+        let send = ConversationsCommand::Send { chat, text, reply_to: None, client_id, files: Vec::new() };
         self.tell(sim, host, Ask::Send(n), Command::Conversations(send));
     }
 

@@ -3,7 +3,9 @@
 use super::receive::shown_id;
 use super::{ConvUp, Conversations, Ctx};
 use crate::account::Account;
-use crate::content::{Content, Fold, Handover, Presence, Receipt, Renewal, Want, kind};
+use crate::content::{
+    Content, FileAsk, FileList, FileRef, FileWord, Fold, Handover, Presence, Receipt, Renewal, Want, kind,
+};
 use crate::event::Notice;
 use crate::limits::{MAX_WANT, WANT_BYTES, WANT_LINKS, WANT_MS};
 use crate::rows::{self, AuthorRow, ChatRow, LogRef, MessageRow};
@@ -64,6 +66,11 @@ fn restack(
             }
         }
     }
+}
+
+/// The files that an encoded content names, if it is one with files.
+pub(super) fn files_of(content: &[u8]) -> Option<Vec<FileRef>> {
+    Content::decode(content).ok()?.body::<FileList>(kind::FILES).map(|list| list.f)
 }
 
 impl Conversations {
@@ -129,6 +136,7 @@ impl Conversations {
     ) -> Result<(), TurnError> {
         let id = message_id(log.id, c, index);
         let number = rows::next(cx.tx, "messages")?;
+        let files = files_of(&bytes);
         let message = MessageRow {
             id,
             chat: no,
@@ -147,6 +155,9 @@ impl Conversations {
         row.unread += 1;
         self.index_soon(cx.now.mono);
         cx.up(ConvUp::Notice(Notice::MessageArrived { chat: shown_id(row, log), message: id }));
+        if let Some(files) = files {
+            cx.up(ConvUp::Files { contact: row.contact, own: message.own, message: id, files });
+        }
         Ok(())
     }
 
@@ -167,6 +178,12 @@ impl Conversations {
             if cx.now.wall.since(content.w) <= murre_core::params::delivery::PRESENCE_MS {
                 cx.up(ConvUp::Presence(row.contact, presence));
             }
+        }
+        if let Some(ask) = content.body::<FileAsk>(kind::FILE_ASK) {
+            cx.up(ConvUp::FileAsk(row.contact, ask));
+        }
+        if let Some(word) = content.body::<FileWord>(kind::FILE_WORD) {
+            cx.up(ConvUp::FileWord(row.contact, word));
         }
         // spec: D-23
         if let Some(want) = content.body::<Want>(kind::WANT) {

@@ -22,13 +22,13 @@ pub(crate) use create::{check_create, log_id};
 pub(crate) use seal::SendText;
 
 use crate::command::{Answer, CommandError};
-use crate::content::{Content, Handover, Presence, Renewal};
+use crate::content::{Content, FileAsk, FileRef, FileWord, Handover, Presence, Renewal};
 use crate::event::Notice;
 use crate::rows::{self, ChatRow, LogRef};
 use murre_core::id::{LogId, MessageId};
-use murre_core::{CommandId, Cx, Mono, Turn, TurnError, View};
+use murre_core::{CommandId, Cx, Mono, Turn, TurnError, View, Wall};
 use murre_group::GroupEngine;
-use murre_log::{LogNo, Logs, WireSecret};
+use murre_log::{Chunk, LogNo, Logs, WireSecret};
 use std::collections::BTreeMap;
 
 /// What the conversations tell their parent.
@@ -70,6 +70,23 @@ pub enum ConvUp {
     Halted(u32),
     /// Something of this contact's is missing: look carefully.
     Careful(u32),
+    /// A message with files is durable with this turn.
+    Files {
+        /// In the chat with whom.
+        contact: u32,
+        /// Whether this account wrote it.
+        own: bool,
+        /// The message.
+        message: MessageId,
+        /// Its files.
+        files: Vec<FileRef>,
+    },
+    /// A chunk of a file came.
+    Chunk(u32, Chunk),
+    /// The contact asks for chunks.
+    FileAsk(u32, FileAsk),
+    /// The contact says something about a file.
+    FileWord(u32, FileWord),
 }
 
 /// An entry to carry until it is receipted.
@@ -275,6 +292,23 @@ fn fatal(error: &dyn std::error::Error) -> TurnError {
 }
 
 impl Conversations {
+    /// Seals a chunk of a file for the wire. Nothing if the chat is gone or halted.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn seal_chunk(
+        view: &dyn View,
+        now: Wall,
+        contact: u32,
+        chunk: Chunk,
+    ) -> Result<Option<Vec<u8>>, TurnError> {
+        let Some((_, row)) = of_contact(view, contact)?.filter(|(_, row)| !row.halted) else {
+            return Ok(None);
+        };
+        let log = row.logs.get(written(&row));
+        Ok(log.map(|log| murre_log::Packet::Chunk(chunk).seal(&wire(log), now.week())))
+    }
+
     /// A fresh key package for a door.
     ///
     /// # Errors

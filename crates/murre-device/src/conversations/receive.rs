@@ -30,12 +30,14 @@ impl Conversations {
         let Some((no, mut row)) = super::of_contact(cx.tx, contact)? else { return Ok(()) };
         let mut entries: Vec<(LogRef, Entry)> = Vec::new();
         let mut signals: Vec<(LogRef, Signal, &[u8])> = Vec::new();
+        let mut chunks = Vec::new();
         for packet in packets.iter().take(MAX_PACKETS) {
             let mut known = false;
             for log in &row.logs {
                 match Packet::open(&wire(log), packet.as_ref()) {
                     Ok(Packet::Entry(entry)) => entries.push((log.clone(), entry)),
                     Ok(Packet::Signal(signal)) => signals.push((log.clone(), signal, packet.as_ref())),
+                    Ok(Packet::Chunk(chunk)) => chunks.push(chunk),
                     Err(_) => continue,
                 }
                 known = true;
@@ -57,6 +59,10 @@ impl Conversations {
             }
         }
         save(cx.tx, no, &row);
+        // After the entries: one of them may name the file.
+        for chunk in chunks {
+            cx.up(ConvUp::Chunk(contact, chunk));
+        }
         // What came before its author's binding is taken now.
         if std::mem::take(&mut self.newly_bound) { self.unstash(cx, me, contact) } else { Ok(()) }
     }

@@ -3,7 +3,9 @@
 use super::{ConvUp, Conversations, Ctx, Draft, Outgoing, chat, save, wire, written};
 use crate::account::Account;
 use crate::command::{Answer, CommandError};
-use crate::content::{BINDING_BY_AUTHOR, BINDING_BY_DEVICE, Binding, Content, Fold, Text, kind};
+use crate::content::{
+    BINDING_BY_AUTHOR, BINDING_BY_DEVICE, Binding, Content, FileList, FileRef, Fold, MAX_CONTENT, Text, kind,
+};
 use crate::event::Notice;
 use crate::limits::{MAX_CLIENT_ID, MAX_TEXT};
 use crate::rows::{self, ChatRow, LogRef, MessageRow, WaitingRow};
@@ -31,6 +33,7 @@ pub(crate) struct SendText {
     pub text: String,
     pub reply_to: Option<MessageId>,
     pub client_id: Option<String>,
+    pub files: Vec<FileRef>,
 }
 
 impl Conversations {
@@ -47,7 +50,19 @@ impl Conversations {
             Err(refused) => cx.up(ConvUp::Answer(id, Err(refused))),
             Ok(Checked::Known(message)) => cx.up(ConvUp::Answer(id, Ok(Answer::Message { id: message }))),
             Ok(Checked::New(no)) => {
-                let content = Content::new(kind::TEXT, cx.now.wall, &Text { t: send.text, r: send.reply_to });
+                let content = if send.files.is_empty() {
+                    Content::new(kind::TEXT, cx.now.wall, &Text { t: send.text, r: send.reply_to })
+                } else {
+                    let list = FileList { f: send.files, r: send.reply_to, t: send.text };
+                    Content::new(kind::FILES, cx.now.wall, &list)
+                };
+                let len = content.encode().len();
+                if len > MAX_CONTENT {
+                    let refused =
+                        CommandError::TooLong { what: "a text with these files", len, limit: MAX_CONTENT };
+                    cx.up(ConvUp::Answer(id, Err(refused)));
+                    return Ok(());
+                }
                 let draft = Draft { content, shown: true, command: Some(id), client_id: send.client_id };
                 self.drafts.entry(no).or_default().push(draft);
             }
@@ -61,7 +76,7 @@ impl Conversations {
         me: &Account,
         send: &SendText,
     ) -> Result<Result<Checked, CommandError>, TurnError> {
-        if send.text.is_empty() {
+        if send.text.is_empty() && send.files.is_empty() {
             return Ok(Err(CommandError::EmptyText));
         }
         if send.text.len() > MAX_TEXT {
@@ -210,6 +225,9 @@ impl Conversations {
             }
             if let Some(command) = draft.command {
                 cx.up(ConvUp::Answer(command, Ok(Answer::Message { id })));
+            }
+            if let Some(files) = super::fold::files_of(&message.content) {
+                cx.up(ConvUp::Files { contact: row.contact, own: true, message: id, files });
             }
             cx.up(ConvUp::Notice(Notice::MessageSent { chat: log.id, message: id }));
             self.index_soon(cx.now.mono);

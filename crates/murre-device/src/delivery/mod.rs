@@ -55,6 +55,8 @@ pub enum DeliveryUp {
     Live(u32, Vec<u8>),
     /// Send a contact fresh certificates.
     Renew(u32, CertRun),
+    /// The box of a file's chunk is stored, or the chunk needs none any more.
+    ChunkStored(u32, u32),
     /// Something to tell the user.
     Notice(Notice),
 }

@@ -5,7 +5,7 @@ use super::{Ctx, Delivery, DeliveryUp, Flight};
 use crate::account::Account;
 use crate::conversations::Outgoing;
 use crate::event::{MessageState, Notice};
-use crate::limits::OUTBOX_WINDOW;
+use crate::limits::{MAIL_WINDOW, OUTBOX_WINDOW};
 use crate::rows::{self, BoxedRow, OutboxRow, pair_key};
 use murre_core::params::delivery::{BOX_TTL_HOURS, FAILED_AFTER_MS, LIVE_RECEIPT_MS, REPUT_BEFORE_MS};
 use murre_core::time::HOUR;
@@ -17,6 +17,8 @@ use serde_bytes::ByteBuf;
 const SWEEP_PAGE: usize = 256;
 /// A whole sweep begins at least this often.
 const SWEEP_MS: u64 = HOUR;
+/// The next sweep, if chunks of files had to wait for others.
+const CROWDED_MS: u64 = 2_000;
 
 impl Delivery {
     /// Takes a new entry. It is durable with this turn; `live` says whether a live link took it as well.
@@ -53,6 +55,31 @@ impl Delivery {
             rows::put(cx.tx, rows::OUTBOX, &key.to_be_bytes(), &row);
         }
         Ok(())
+    }
+
+    /// Takes a chunk of a file on its way into a box. It takes the way of an entry, without a live link.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn enqueue_chunk(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        contact: u32,
+        file: u32,
+        index: u32,
+        packet: Vec<u8>,
+    ) -> Result<(), TurnError> {
+        let log = crate::files::FILE_LOG | file;
+        let chat = murre_core::id::LogId::from_bytes([0; 32]);
+        let key = pair_key(log, index).to_be_bytes();
+        // A row that is there was asked for again: its box is lost, so it gets another.
+        if cx.tx.get(rows::OUTBOX, &key)?.is_some() {
+            cx.tx.delete(rows::OUTBOX, &key);
+            cx.up(DeliveryUp::Cancel(PutKey(pair_key(log, index))));
+        }
+        let out = Outgoing { contact, log, seq: index, packet, chat, messages: Vec::new() };
+        self.enqueue(cx, me, out, false)
     }
 
     /// Puts an entry into a box for the best mailbox there is. Without one the row waits for a route.
@@ -109,6 +136,9 @@ impl Delivery {
         rows::put(cx.tx, rows::OUTBOX, &key, &row);
         if stored {
             self.flights.remove(&put.0);
+            if let Some(file) = crate::files::file_of(put.0) {
+                cx.up(DeliveryUp::ChunkStored(file, put.0 as u32));
+            }
             self.tell(cx, &row, MessageState::Stored);
             self.refill(cx.now.mono);
         } else if first && !row.live {
@@ -246,11 +276,16 @@ impl Delivery {
         from: u64,
     ) -> Result<(), TurnError> {
         let page = cx.tx.scan(rows::OUTBOX, &Range::seq(from, u64::MAX), Direction::Forward, SWEEP_PAGE)?;
-        let mut last = None;
+        let (mut last, mut crowded) = (None, false);
         for (key, value) in &page {
             let Ok(key) = key.as_slice().try_into().map(u64::from_be_bytes) else { continue };
             last = Some(key);
             if self.flights.contains_key(&key) || self.flights.len() >= OUTBOX_WINDOW {
+                continue;
+            }
+            // Chunks are large: a link takes few of them at once.
+            if crate::files::file_of(key).is_some() && self.chunks_in_flight() >= MAIL_WINDOW {
+                crowded = true;
                 continue;
             }
             let mut row: OutboxRow = rows::decode(rows::OUTBOX, value)?;
@@ -260,9 +295,15 @@ impl Delivery {
         }
         self.sweep = Some(match last.filter(|_| page.len() == SWEEP_PAGE) {
             Some(last) => (cx.now.mono, last.saturating_add(1)),
+            None if crowded => (cx.now.mono.plus(CROWDED_MS), 0),
             None => (cx.now.mono.plus(SWEEP_MS), 0),
         });
         Ok(())
+    }
+
+    fn chunks_in_flight(&self) -> usize {
+        let from = u64::from(crate::files::FILE_LOG) << 32;
+        self.flights.range(from..from << 1).count()
     }
 
     /// One row without a flight: what does it need? True if the row changed.

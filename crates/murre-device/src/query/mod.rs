@@ -1,13 +1,16 @@
 //! Pure functions from stored rows to answers. They never queue behind the machine: a shell runs them on a second,
 //! read-only connection.
 
+mod files;
 mod types;
 
+pub(crate) use files::file_at;
+pub use files::{file, file_part};
 pub use types::*;
 
 use crate::account;
 use crate::command::ContactState;
-use crate::content::{Content, Text, clean_line, kind};
+use crate::content::{Content, FileList, Text, clean_line, kind};
 use crate::conversations::{all_chats, chat};
 use crate::event::{DoorProblem, MessageState, Notice};
 use crate::invite::InviteLink;
@@ -31,6 +34,15 @@ pub enum QueryError {
     /// No such message.
     #[error("there is no such message")]
     UnknownMessage,
+    /// No such file.
+    #[error("there is no such file in this message")]
+    UnknownFile,
+    /// Part of the file is not here.
+    #[error("the file is not here yet")]
+    FileIncomplete,
+    /// The stored bytes of the file are not those that were stored.
+    #[error("the stored bytes of this file are damaged")]
+    FileDamaged,
     /// The store failed or is damaged.
     #[error(transparent)]
     Turn(#[from] TurnError),
@@ -45,7 +57,12 @@ impl From<murre_core::ViewError> for QueryError {
 impl HasKind for QueryError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoAccount | Self::UnknownChat | Self::UnknownMessage => ErrorKind::Caller,
+            Self::NoAccount
+            | Self::UnknownChat
+            | Self::UnknownMessage
+            | Self::UnknownFile
+            | Self::FileIncomplete => ErrorKind::Caller,
+            Self::FileDamaged => ErrorKind::Environment,
             Self::Turn(e) => e.kind(),
         }
     }
@@ -289,7 +306,11 @@ fn message_at(view: &dyn View, number: u64, now: Wall) -> Result<Option<MessageI
     };
     let Some(chat) = chat(view, row.chat)? else { return Ok(None) };
     let content = Content::decode(&row.content).ok();
-    let text = content.as_ref().and_then(|c| c.body::<Text>(kind::TEXT));
+    let said = said(content.as_ref());
+    let files = match &said {
+        Some(said) => files::infos(view, row.chat, &said.f)?,
+        None => Vec::new(),
+    };
     let from_name = if row.own {
         account::row(view)?.map(|a| a.name).unwrap_or_default()
     } else {
@@ -308,11 +329,19 @@ fn message_at(view: &dyn View, number: u64, now: Wall) -> Result<Option<MessageI
         from: row.from,
         from_name,
         own: row.own,
-        reply_to: text.as_ref().and_then(|t| t.r),
-        text: text.map(|t| t.t),
+        reply_to: said.as_ref().and_then(|said| said.r),
+        text: said.map(|said| said.t),
+        files,
         time: content.map_or(Wall(0), |c| c.w),
         state,
     }))
+}
+
+/// What a message says, with files or without.
+fn said(content: Option<&Content>) -> Option<FileList> {
+    let content = content?;
+    let text = content.body::<Text>(kind::TEXT).map(|text| FileList { f: Vec::new(), r: text.r, t: text.t });
+    text.or_else(|| content.body::<FileList>(kind::FILES))
 }
 
 /// Open and ended invitations of ours.

@@ -2,6 +2,7 @@
 
 use crate::command::ContactState;
 use crate::event::{DoorProblem, MessageState};
+pub use crate::files::rows::{FileState, Theirs};
 use murre_core::Wall;
 use murre_core::id::{AccountId, DeviceId, LogId, MessageId, NetworkId};
 
@@ -71,6 +72,25 @@ pub struct MessageInfo {
     pub reply_to: Option<MessageId>,
     /// Own messages: how far it is. Others': `Delivered`, or `Read` once marked.
     pub state: MessageState,
+    /// Its files.
+    pub files: Vec<FileInfo>,
+}
+
+/// A file of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileInfo {
+    /// Its name, made safe: never a path.
+    pub name: String,
+    /// Its media type as the sender names it; may be empty and may be wrong.
+    pub mime: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Where it stands here.
+    pub state: FileState,
+    /// For a file of ours: where it stands there.
+    pub theirs: Option<Theirs>,
+    /// Bytes of it that are here.
+    pub here: u64,
 }
 
 /// How far a message of ours is.

@@ -43,7 +43,7 @@ pub fn send(world: &mut World, who: HostNo, chat: LogId, text: &str) -> MessageI
 
 pub fn text_to(chat: LogId, text: &str) -> Command {
     let (text, reply_to, client_id) = (text.to_owned(), None, None);
-    Command::Conversations(ConversationsCommand::Send { chat, text, reply_to, client_id })
+    Command::Conversations(ConversationsCommand::Send { chat, text, reply_to, client_id, files: Vec::new() })
 }
 
 pub fn texts(world: &World, who: HostNo, chat: LogId) -> Vec<String> {
@@ -193,7 +193,13 @@ fn the_same_client_id_never_makes_a_second_message() {
     let chat = add(&mut world, alice, &link);
     let command = || {
         let (text, reply_to, client_id) = ("once".to_owned(), None, Some("k1".to_owned()));
-        Command::Conversations(ConversationsCommand::Send { chat, text, reply_to, client_id })
+        Command::Conversations(ConversationsCommand::Send {
+            chat,
+            text,
+            reply_to,
+            client_id,
+            files: Vec::new(),
+        })
     };
     let ids = world.give(alice, vec![command(), command()]);
     let first = world.hosts[alice].answers[&ids[0]].clone();

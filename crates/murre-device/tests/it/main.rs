@@ -2,6 +2,7 @@
 
 mod contact;
 mod doors;
+mod files;
 mod full;
 mod vectors;
 mod world;

@@ -46,6 +46,10 @@ pub struct World {
     links: BTreeMap<LinkId, (usize, usize)>,
     rng: Rng,
     network: NetworkFile,
+    /// Large frames between devices so far: chunks of files.
+    pub chunk_frames: u64,
+    /// Two who never find each other.
+    pub isolate: Option<(HostNo, HostNo)>,
 }
 
 pub type HostNo = usize;
@@ -66,6 +70,8 @@ impl World {
             links: BTreeMap::new(),
             rng: Rng::from_seed([9; 32]),
             network: NetworkFile::new("test", params),
+            chunk_frames: 0,
+            isolate: None,
         };
         for i in 0..n {
             let secret: [u8; 32] = world.rng.bytes();
@@ -304,7 +310,10 @@ impl World {
                     return self.carry(from, link, bytes);
                 }
                 let at = self.hosts.iter().position(|h| h.key == key && !matches!(h.machine, Machine::Off));
-                let named = |i: usize| addrs.iter().any(|a| a.0.starts_with(&format!("/memory/{i}")));
+                let apart =
+                    |i: usize| self.isolate.is_some_and(|(a, b)| [(a, b), (b, a)].contains(&(from, i)));
+                let named =
+                    |i: usize| !apart(i) && addrs.iter().any(|a| a.0.starts_with(&format!("/memory/{i}")));
                 match at.filter(|i| named(*i)) {
                     Some(other) => {
                         let link = self.connect(from, other);
@@ -337,6 +346,10 @@ impl World {
     fn carry(&mut self, from: HostNo, link: LinkId, bytes: Vec<u8>) {
         if let Some((a, b)) = self.links.get(&link).copied() {
             let to = if a == from { b } else { a };
+            let devices = [a, b].iter().all(|end| self.hosts[*end].secret.is_none());
+            if devices {
+                self.chunk_frames += (bytes.len() / murre_log::chunk::CHUNK) as u64;
+            }
             self.at(DELAY, Happening::Input(to, Input::Frame { link, bytes }));
         }
     }

@@ -1,0 +1,418 @@
+//! What is theirs: asked for, checked, stored.
+
+use super::rows::{self, Bitmap, Due, FileRow, FileState};
+use super::{Ctx, Files, FilesUp};
+use crate::command::{Answer, CommandError};
+use crate::content::{FileAsk, FileRef, Word};
+use crate::event::FileStep;
+use crate::limits::{
+    ASK_AGAIN_MS, ASK_MAIL_MAX_MS, ASK_MAIL_MS, ASK_MAX_MS, AUTO_FETCH, FILE_WINDOW, MAX_ASK_RANGES,
+    MAX_AUTO_BYTES, MAX_FILES, MAX_MAIL_FILE, MAX_PARALLEL, MAX_STRAYS,
+};
+use crate::rows as device_rows;
+use murre_core::id::{Bytes, MessageId};
+use murre_core::{CommandId, Direction, Mono, Range, TurnError, View};
+use murre_log::chunk::{PAGE, SEALED_CHUNK};
+use murre_log::{Chunk, Shape};
+use std::collections::BTreeSet;
+
+/// A file that is being fetched.
+#[derive(Debug)]
+pub(super) struct Fetch {
+    pub contact: u32,
+    id: Bytes<32>,
+    shape: Shape,
+    have: Bitmap,
+    /// Asked for over the present link, and not here yet.
+    asked: BTreeSet<u32>,
+    /// Everything before it is here or asked for.
+    next: u32,
+    /// When to ask again over the link.
+    again: Option<Due>,
+    /// When to ask by mailbox.
+    mail: Option<Due>,
+}
+
+impl Fetch {
+    pub(super) fn due(&self) -> Option<Mono> {
+        [self.again, self.mail].into_iter().flatten().map(|due| due.at).min()
+    }
+
+    /// The next chunks to ask for, so that at most `window` are on their way.
+    fn choose(&mut self, window: usize) -> Vec<(u32, u32)> {
+        let mut ranges: Vec<(u32, u32)> = Vec::new();
+        while self.asked.len() < window && self.next < self.shape.chunks() {
+            let index = self.next;
+            self.next += 1;
+            if self.have.has(index) || !self.asked.insert(index) {
+                continue;
+            }
+            push(&mut ranges, index);
+        }
+        ranges
+    }
+
+    /// Everything that is missing, as far as one asking can say.
+    fn missing(&self) -> Vec<(u32, u32)> {
+        let mut ranges = Vec::new();
+        for index in (0..self.shape.chunks()).filter(|index| !self.have.has(*index)) {
+            push(&mut ranges, index);
+            if ranges.len() > MAX_ASK_RANGES {
+                ranges.pop();
+                break;
+            }
+        }
+        ranges
+    }
+
+    fn start_over(&mut self) {
+        self.asked.clear();
+        self.next = 0;
+    }
+}
+
+fn push(ranges: &mut Vec<(u32, u32)>, index: u32) {
+    match ranges.last_mut() {
+        Some((from, count)) if *from + *count == index => *count += 1,
+        _ => ranges.push((index, 1)),
+    }
+}
+
+impl Files {
+    /// A message of a contact names these files.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn arrived(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        contact: u32,
+        message: MessageId,
+        files: &[FileRef],
+    ) -> Result<(), TurnError> {
+        for (index, file) in files.iter().take(MAX_FILES).enumerate() {
+            // spec: X-11
+            let Some(shape) = file.shape() else { continue };
+            let id = shape.id(&file.k.0);
+            match rows::find(cx.tx, contact, &id)? {
+                // Sent once more after one side gave it up: it begins again.
+                Some((no, row)) if matches!(row.state, FileState::Gone | FileState::Cancelled) => {
+                    self.want(cx, no, row)?;
+                }
+                Some((_, row)) if row.state == FileState::Complete && row.theirs.is_none() => {
+                    Self::say(cx, contact, id, Word::Have);
+                }
+                Some(_) => {}
+                None => self.learn(cx, contact, (message, index as u16), file, shape)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn learn(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        contact: u32,
+        at: (MessageId, u16),
+        file: &FileRef,
+        shape: Shape,
+    ) -> Result<(), TurnError> {
+        let no = device_rows::next(cx.tx, "files")? as u32;
+        let row = FileRow {
+            contact,
+            id: shape.id(&file.k.0),
+            key: file.k,
+            size: file.s,
+            roots: file.p.clone(),
+            blob: device_rows::next(cx.tx, "blobs")?,
+            state: FileState::Offered,
+            theirs: None,
+            mailed: None,
+            at: Some(at),
+            since: cx.now.wall,
+        };
+        rows::save(cx.tx, no, &row);
+        device_rows::put(cx.tx, rows::BY_ID, &rows::hash_key(contact, &row.id.0), &no);
+        // spec: X-8
+        let open: u64 = self.fetches.values().filter(|f| f.contact == contact).map(|f| f.shape.size()).sum();
+        let fits = file.s <= AUTO_FETCH && open.saturating_add(file.s) <= MAX_AUTO_BYTES;
+        if fits { self.want(cx, no, row) } else { Self::tell(cx, &row, FileStep::Offered) }
+    }
+
+    /// The user wants a file that is only offered.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn fetch(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        id: CommandId,
+        message: MessageId,
+        index: u16,
+    ) -> Result<(), TurnError> {
+        let answer = match crate::query::file_at(cx.tx, message, index)? {
+            None => Err(CommandError::UnknownFile),
+            Some((_, row)) if row.theirs.is_some() || row.state == FileState::Complete => Ok(Answer::Done),
+            Some((no, row)) => {
+                // Somebody waits for it now: what was quiet for long is asked for at once.
+                if let Some(fetch) = self.fetches.get_mut(&no) {
+                    fetch.start_over();
+                    self.ask(cx, no);
+                } else {
+                    self.want(cx, no, row)?;
+                }
+                Ok(Answer::Done)
+            }
+        };
+        cx.up(FilesUp::Answer(id, answer));
+        Ok(())
+    }
+
+    /// Begins to fetch.
+    fn want(&mut self, cx: &mut Ctx<'_, '_>, no: u32, mut row: FileRow) -> Result<(), TurnError> {
+        if matches!(row.state, FileState::Cancelled | FileState::Gone) {
+            row.blob = device_rows::next(cx.tx, "blobs")?;
+        }
+        row.state = FileState::Wanted;
+        rows::save(cx.tx, no, &row);
+        device_rows::put(cx.tx, rows::WORK, &no.to_be_bytes(), &());
+        self.fetch_again(cx, no, &row)?;
+        self.take_strays(cx, &row)
+    }
+
+    /// Goes on fetching.
+    pub(super) fn fetch_again(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        no: u32,
+        row: &FileRow,
+    ) -> Result<(), TurnError> {
+        let shape = row.shape()?;
+        let have = Bitmap::load(cx.tx, no, shape.chunks())?;
+        if have.missing() == 0 {
+            return self.complete(cx, no, row.clone());
+        }
+        // Boxes may be on their way: mail is asked for only after a while.
+        let mail = (row.size <= MAX_MAIL_FILE).then(|| Due::after(cx.now.mono, ASK_MAIL_MS));
+        let fetch = Fetch {
+            contact: row.contact,
+            id: row.id,
+            shape,
+            have,
+            asked: BTreeSet::new(),
+            next: 0,
+            again: None,
+            mail,
+        };
+        self.fetches.insert(no, fetch);
+        self.ask(cx, no);
+        Ok(())
+    }
+
+    /// Asks over the live link for as many chunks as its share of the window holds.
+    // spec: X-4
+    fn ask(&mut self, cx: &mut Ctx<'_, '_>, no: u32) {
+        let Some(contact) = self.fetches.get(&no).map(|f| f.contact) else { return };
+        if !self.live.contains(&contact) {
+            return;
+        }
+        let ours: Vec<u32> =
+            self.fetches.iter().filter(|(_, f)| f.contact == contact).map(|(no, _)| *no).collect();
+        if ours.iter().position(|n| *n == no).is_none_or(|rank| rank >= MAX_PARALLEL) {
+            return;
+        }
+        let window = (FILE_WINDOW / ours.len().min(MAX_PARALLEL)).max(1);
+        let Some(fetch) = self.fetches.get_mut(&no) else { return };
+        let ranges = fetch.choose(window);
+        fetch.again.get_or_insert(Due::after(cx.now.mono, ASK_AGAIN_MS));
+        if !ranges.is_empty() {
+            cx.up(FilesUp::Ask(contact, FileAsk { f: fetch.id, r: ranges }));
+        }
+    }
+
+    /// A live link is up: everything that is missing is asked for over it.
+    pub(super) fn ask_anew(&mut self, cx: &mut Ctx<'_, '_>, contact: u32) -> Result<(), TurnError> {
+        let files: Vec<u32> =
+            self.fetches.iter().filter(|(_, f)| f.contact == contact).map(|(no, _)| *no).collect();
+        for no in files {
+            if let Some(fetch) = self.fetches.get_mut(&no) {
+                fetch.start_over();
+                fetch.again = None;
+            }
+            self.ask(cx, no);
+        }
+        Ok(())
+    }
+
+    pub(super) fn stop_asking(&mut self, now: Mono, contact: u32) {
+        for fetch in self.fetches.values_mut().filter(|f| f.contact == contact) {
+            fetch.start_over();
+            fetch.again = None;
+            if fetch.shape.size() <= MAX_MAIL_FILE {
+                fetch.mail = Some(Due::after(now, ASK_MAIL_MS));
+            }
+        }
+    }
+
+    /// What was asked for did not come: it is asked for again, and by mailbox if that is possible.
+    pub(super) fn fetches_due(&mut self, cx: &mut Ctx<'_, '_>) -> Result<(), TurnError> {
+        let now = cx.now.mono;
+        let due = |f: &Fetch| f.due().is_some_and(|at| at <= now);
+        let files: Vec<u32> = self.fetches.iter().filter(|(_, f)| due(f)).map(|(no, _)| *no).collect();
+        for no in files {
+            let Some(fetch) = self.fetches.get_mut(&no) else { continue };
+            let (contact, live) = (fetch.contact, self.live.contains(&fetch.contact));
+            if let Some(mail) = fetch.mail.as_mut().filter(|mail| mail.at <= now) {
+                mail.later(now, ASK_MAIL_MAX_MS);
+                if !live {
+                    let ask = FileAsk { f: fetch.id, r: fetch.missing() };
+                    cx.up(FilesUp::Ask(contact, ask));
+                }
+            }
+            if fetch.again.is_some_and(|again| again.at <= now) {
+                if let Some(again) = fetch.again.as_mut() {
+                    again.later(now, ASK_MAX_MS);
+                }
+                fetch.start_over();
+                self.ask(cx, no);
+            }
+        }
+        Ok(())
+    }
+
+    /// A chunk came, over whatever carrier.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails. A chunk that does not belong is dropped.
+    pub fn chunk(&mut self, cx: &mut Ctx<'_, '_>, contact: u32, chunk: Chunk) -> Result<(), TurnError> {
+        let Some((no, row)) = rows::find(cx.tx, contact, &chunk.file())? else {
+            return stray(cx, contact, &chunk);
+        };
+        match row.state {
+            FileState::Wanted => {}
+            // They do not know yet.
+            FileState::Complete if row.theirs.is_none() => {
+                self.counts.twice += 1;
+                Self::say(cx, contact, row.id, Word::Have);
+                return Ok(());
+            }
+            FileState::Cancelled => {
+                Self::say(cx, contact, row.id, Word::Decline);
+                return Ok(());
+            }
+            FileState::Loading | FileState::Offered | FileState::Complete | FileState::Gone => return Ok(()),
+        }
+        let Some(fetch) = self.fetches.get_mut(&no) else { return Ok(()) };
+        let index = chunk.index();
+        fetch.asked.remove(&index);
+        if fetch.have.has(index) {
+            self.counts.twice += 1;
+            return Ok(());
+        }
+        // spec: X-3
+        let Some(chunk) = chunk.verify(&fetch.shape) else {
+            self.counts.refused += 1;
+            return Ok(());
+        };
+        self.counts.stored += 1;
+        let (of, at) = (index / PAGE, (index % PAGE) as usize);
+        let mut page = rows::page(cx.tx, no, of, fetch.shape.page_len(of))?;
+        page.set(at, &chunk.leaf);
+        device_rows::put(cx.tx, rows::PAGES, &rows::page_key(no, of), &page);
+        cx.tx.write_blob(row.blob(), u64::from(index) * SEALED_CHUNK as u64, chunk.sealed);
+        fetch.have.set(index);
+        fetch.again = fetch.again.map(|_| Due::after(cx.now.mono, ASK_AGAIN_MS));
+        fetch.mail = fetch.mail.map(|_| Due::after(cx.now.mono, ASK_MAIL_MS));
+        if fetch.have.missing() == 0 {
+            return self.complete(cx, no, row);
+        }
+        if fetch.asked.len() <= FILE_WINDOW / 2 {
+            self.ask(cx, no);
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self, cx: &mut Ctx<'_, '_>, no: u32, mut row: FileRow) -> Result<(), TurnError> {
+        row.state = FileState::Complete;
+        rows::save(cx.tx, no, &row);
+        cx.tx.delete(rows::WORK, &no.to_be_bytes());
+        self.fetches.remove(&no);
+        Self::say(cx, row.contact, row.id, Word::Have);
+        Self::tell(cx, &row, FileStep::Complete)?;
+        // Its share of the window is free.
+        let waiting: Vec<u32> =
+            self.fetches.iter().filter(|(_, f)| f.contact == row.contact).map(|(no, _)| *no).collect();
+        for no in waiting {
+            self.ask(cx, no);
+        }
+        Ok(())
+    }
+
+    /// They have it no more.
+    pub(super) fn gone(&mut self, cx: &mut Ctx<'_, '_>, no: u32, mut row: FileRow) -> Result<(), TurnError> {
+        if !matches!(row.state, FileState::Wanted | FileState::Offered) {
+            return Ok(());
+        }
+        row.state = FileState::Gone;
+        self.let_part_go(cx, no, &row);
+        Self::tell(cx, &row, FileStep::Gone)
+    }
+
+    /// The user does not want it.
+    pub(super) fn decline(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        no: u32,
+        mut row: FileRow,
+    ) -> Result<(), TurnError> {
+        if matches!(row.state, FileState::Wanted | FileState::Offered) {
+            row.state = FileState::Cancelled;
+            self.let_part_go(cx, no, &row);
+            Self::say(cx, row.contact, row.id, Word::Decline);
+            Self::tell(cx, &row, FileStep::Cancelled)?;
+        }
+        Ok(())
+    }
+
+    /// The part that is here goes; should it be wanted again, it gets a blob of its own, because no byte of a blob is
+    /// written twice.
+    fn let_part_go(&mut self, cx: &mut Ctx<'_, '_>, no: u32, row: &FileRow) {
+        self.fetches.remove(&no);
+        cx.tx.drop_blob(row.blob());
+        self.drop_pages(cx, no, row);
+        rows::save(cx.tx, no, row);
+        cx.tx.delete(rows::WORK, &no.to_be_bytes());
+    }
+
+    /// The entry that names a file has come: its chunks that were early are taken now.
+    fn take_strays(&mut self, cx: &mut Ctx<'_, '_>, row: &FileRow) -> Result<(), TurnError> {
+        let contact = row.contact;
+        let range = Range::seq(
+            device_rows::pair_key(contact, 0),
+            device_rows::pair_key(contact.saturating_add(1), 0),
+        );
+        for (key, bytes) in cx.tx.scan(rows::STRAYS, &range, Direction::Forward, MAX_STRAYS as usize)? {
+            let Ok(chunk) = Chunk::decode(&bytes) else {
+                cx.tx.delete(rows::STRAYS, &key);
+                continue;
+            };
+            if chunk.file() == row.id {
+                cx.tx.delete(rows::STRAYS, &key);
+                self.chunk(cx, contact, chunk)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Keeps a chunk whose file is not known yet: boxes come in no order. The newest are kept.
+// spec: X-10
+fn stray(cx: &mut Ctx<'_, '_>, contact: u32, chunk: &Chunk) -> Result<(), TurnError> {
+    let number = device_rows::next(cx.tx, &format!("strays.{contact}"))? as u32;
+    let key = device_rows::pair_key(contact, number).to_be_bytes();
+    cx.tx.put(rows::STRAYS, &key, chunk.encode());
+    if let Some(old) = number.checked_sub(MAX_STRAYS) {
+        cx.tx.delete(rows::STRAYS, &device_rows::pair_key(contact, old).to_be_bytes());
+    }
+    Ok(())
+}
