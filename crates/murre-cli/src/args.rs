@@ -44,6 +44,8 @@ pub enum Verb {
     Chat(Chat),
     #[command(about = help::SEND)]
     Send(Send),
+    #[command(about = help::FILE, subcommand)]
+    File(FileVerb),
     #[command(about = help::HISTORY)]
     History(History),
     #[command(about = help::STATUS)]
@@ -200,12 +202,40 @@ pub struct Send {
     #[arg(value_name = "CHAT", help = help::WHICH_CHAT)]
     pub chat: String,
     // As the operating system gives it: that it must be UTF-8 is said by the verb, in words.
-    #[arg(value_name = "TEXT", allow_negative_numbers = true, help = help::TEXT)]
-    pub text: OsString,
+    #[arg(value_name = "TEXT", allow_negative_numbers = true, required_unless_present = "file", help = help::TEXT)]
+    pub text: Option<OsString>,
+    #[arg(long, value_name = "PATH", help = help::SEND_FILE)]
+    pub file: Vec<PathBuf>,
     #[arg(long, value_name = "M", default_value = "", hide_default_value = true, help = help::REPLY_TO)]
     pub reply_to: String,
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true, help = help::CLIENT_ID)]
     pub client_id: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum FileVerb {
+    #[command(about = help::FILE_SAVE)]
+    Save {
+        #[command(flatten)]
+        file: WhichFile,
+        #[arg(value_name = "PATH", help = help::FILE_PATH)]
+        path: PathBuf,
+        #[arg(long, help = help::FILE_OVERWRITE)]
+        overwrite: bool,
+    },
+    #[command(about = help::FILE_CANCEL)]
+    Cancel(WhichFile),
+    #[command(about = help::FILE_INFO)]
+    Info(WhichFile),
+}
+
+/// A file of a message.
+#[derive(Debug, Args)]
+pub struct WhichFile {
+    #[arg(value_name = "M", help = help::WHICH_MESSAGE)]
+    pub message: String,
+    #[arg(value_name = "INDEX", help = help::FILE_INDEX)]
+    pub index: u16,
 }
 
 #[derive(Debug, Args)]

@@ -162,7 +162,7 @@ pub struct Message {
     pub text: Option<String>,
     pub time: String,
     pub state: &'static str,
-    pub files: [(); 0],
+    pub files: Vec<File>,
     pub reply_to: Option<String>,
     pub reactions: [(); 0],
     pub edited: bool,
@@ -179,7 +179,7 @@ impl From<&v1::Message> for Message {
             text: message.text.clone(),
             time: rfc3339(message.time_ms),
             state: message.state().word(),
-            files: [],
+            files: message.files.iter().map(File::from).collect(),
             reply_to: filled(&message.reply_to),
             reactions: [],
             edited: false,
@@ -187,6 +187,50 @@ impl From<&v1::Message> for Message {
             own: message.own,
         }
     }
+}
+
+/// A file of a message
+#[derive(Serialize)]
+pub struct File {
+    pub name: String,
+    pub size: u64,
+    pub state: &'static str,
+    pub here: u64,
+    pub theirs: Option<&'static str>,
+    pub live_only: bool,
+    pub mime: String,
+}
+
+impl From<&v1::FileInfo> for File {
+    fn from(file: &v1::FileInfo) -> Self {
+        let theirs = file.theirs();
+        Self {
+            name: file.name.clone(),
+            size: file.size,
+            state: file.state().word(),
+            here: file.here,
+            theirs: (theirs != v1::FileTheirs::Unspecified).then(|| theirs.word()),
+            live_only: file.live_only,
+            mime: file.mime.clone(),
+        }
+    }
+}
+
+/// `file save`
+#[derive(Serialize)]
+pub struct Saved<'a> {
+    pub bytes: u64,
+    pub sha256: &'a str,
+    pub path: String,
+}
+
+/// Long work on a file
+#[derive(Serialize)]
+pub struct Progress<'a> {
+    pub event: &'static str,
+    pub file: &'a str,
+    pub bytes: u64,
+    pub total: u64,
 }
 
 /// `send`
@@ -252,6 +296,7 @@ pub enum What {
     Contact { contact: String, state: &'static str, chat: Option<String> },
     InvitePublished { link_id: String },
     DoorTrouble { contact: String, why: String },
+    File { chat: String, message: String, index: u32, step: String },
     Gap { chat: String },
     Warning { chat: String, what: String },
     Skipped { events: u64 },
@@ -274,6 +319,12 @@ impl Event {
             }
             Wire::InvitePublished(i) => What::InvitePublished { link_id: i.link_id.clone() },
             Wire::DoorTrouble(d) => What::DoorTrouble { contact: d.contact.clone(), why: d.why.clone() },
+            Wire::FileMoved(f) => What::File {
+                chat: f.chat.clone(),
+                message: f.message.clone(),
+                index: f.index,
+                step: f.step.clone(),
+            },
             Wire::Gap(gap) => What::Gap { chat: gap.chat.clone() },
             Wire::Warning(w) => What::Warning { chat: w.chat.clone(), what: w.what.clone() },
             Wire::Skipped(s) => What::Skipped { events: s.events },

@@ -59,6 +59,19 @@ impl Out {
         bar
     }
 
+    /// A bar for something that is counted in bytes: on a terminal only, and never among JSON lines.
+    pub fn bar(&self, what: &str) -> ProgressBar {
+        if self.json {
+            return ProgressBar::hidden();
+        }
+        let bar = ProgressBar::new(0).with_finish(ProgressFinish::AndClear).with_message(safe(what, false));
+        let form = "{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+        match indicatif::ProgressStyle::with_template(form) {
+            Ok(style) => bar.with_style(style),
+            Err(_) => bar,
+        }
+    }
+
     fn json_line(&self, value: &impl Serialize) -> Done {
         let line = serde_json::to_string(value).map_err(|error| Failure {
             kind: "bug".into(),
@@ -80,6 +93,11 @@ impl Out {
 }
 
 impl Style {
+    /// No colours, for words inside other words.
+    pub const fn none() -> Self {
+        Self { color: false }
+    }
+
     /// No colours, for files and pipes.
     #[cfg(test)]
     pub const fn plain() -> Self {

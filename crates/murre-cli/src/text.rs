@@ -30,6 +30,7 @@ pub const DEVNET_BUSY: &str = "starting the nodes…";
 pub const HINT_PUBLIC: &str = "make a personal one for each person: `murre invite`";
 pub const TEXT_NOT_UTF8: &str = "the text is not valid UTF-8";
 pub const HINT_NOT_UTF8: &str = "convert it to UTF-8 and send it again; nothing was sent";
+pub const HINT_DIRECTORY: &str = "pack it into one file first; nothing was sent";
 pub const HINT_TOO_LONG: &str = "send it in parts; nothing was sent";
 pub const HINT_PHRASE: &str = "the file must hold the 24 words, in order, separated by spaces";
 pub const PASSPHRASE_PROMPT: &str = "Passphrase: ";
@@ -261,7 +262,50 @@ pub fn message_row(style: Style, message: &v1::Message) -> String {
 }
 
 fn words(message: &v1::Message) -> String {
+    let files = message.files.iter().map(|file| file_row(Style::none(), file));
+    let text = text_of(message);
+    files.chain((!text.is_empty()).then_some(text)).collect::<Vec<_>>().join("\n")
+}
+
+fn text_of(message: &v1::Message) -> String {
     message.text.as_deref().map_or_else(|| "(needs a newer version)".to_owned(), |text| safe(text, true))
+}
+
+/// One file: what it is called and how it stands.
+pub fn file_row(style: Style, file: &v1::FileInfo) -> String {
+    use v1::{FileState as S, FileTheirs as T};
+    let here = match file.state() {
+        S::Complete => String::new(),
+        S::Offered => "  offered: `murre file save` fetches it".to_owned(),
+        S::Fetching if file.live_only => {
+            format!("  {} here; it comes while both are online", size(file.here))
+        }
+        S::Fetching => format!("  {} here", size(file.here)),
+        S::Cancelled => "  given up".to_owned(),
+        S::Gone | S::Unspecified => style.bad("  gone: its sender has it no more"),
+    };
+    let there = match file.theirs() {
+        T::Unspecified => "",
+        T::Waiting if file.live_only => "  goes over while both are online",
+        T::Waiting => "  on its way",
+        T::Has => "  they have it",
+        T::Declined => "  they do not want it",
+        T::Withdrawn => "  no longer offered",
+    };
+    format!("📎 {} ({}){here}{}", safe(&file.name, false), size(file.size), style.dim(there))
+}
+
+/// A number of bytes in words.
+fn size(bytes: u64) -> String {
+    indicatif::HumanBytes(bytes).to_string()
+}
+
+pub fn saved(style: Style, path: &Path, bytes: u64) -> String {
+    format!("{} {} ({})", style.good("Saved:"), path.display(), size(bytes))
+}
+
+pub fn is_directory(path: &Path) -> String {
+    format!("{} is a directory", path.display())
 }
 
 pub fn sent(style: Style, message: &str) -> String {
@@ -300,6 +344,7 @@ pub fn event(style: Style, event: &v1::Event) -> Option<String> {
         What::Contact(c) => contact_changed(style, c),
         What::InvitePublished(i) => format!("invitation {} is stored", short(&i.link_id)),
         What::DoorTrouble(d) => format!("the request to {}: {}", short(&d.contact), door_trouble(&d.why)),
+        What::FileMoved(f) => format!("file {} of {}: {}", f.index, short(&f.message), safe(&f.step, false)),
         What::Gap(gap) => format!("messages of chat {} are missing", short(&gap.chat)),
         What::Warning(w) => style.bad(&format!("warning in chat {}: {}", short(&w.chat), w.what)),
         What::Skipped(s) => style.dim(&format!("{} older events are no longer kept", s.events)),

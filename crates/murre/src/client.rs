@@ -3,6 +3,10 @@
 //! A [`Client`] is cheap to clone and safe to drop in the middle of a call: the home finishes what it has begun, and
 //! a repeated `send` with the same client id never makes a second message.
 
+mod files;
+
+pub use files::{SaveError, Saved};
+
 use crate::api::{CODE, CONNECTION_WINDOW, HINT, KIND, STREAM_WINDOW};
 use crate::socket;
 use crate::v1::account_client::AccountClient;

@@ -41,12 +41,13 @@ mod socket;
 mod up;
 pub mod v1;
 
-pub use client::{Client, ClientError, WatchStream};
+pub use client::{Client, ClientError, SaveError, Saved, WatchStream};
 pub use driver::StopReason;
 pub use handle::{CallError, Handle};
 pub use home::{HomeError, Passphrase};
 pub use init::{InitConfig, InitDone, InitError, init};
 /// The recovery phrase an account is made from, for [`InitConfig`].
 pub use murre_crypto::Phrase;
+pub use murre_log::chunk::CHUNK as FILE_CHUNK;
 pub use node::{NetworkChoice, NodeConfig, NodeError, NodeHandle, NodeReady};
 pub use up::{UpConfig, UpError, UpHandle, UpReady, up};

@@ -46,3 +46,32 @@ impl MessageState {
         }
     }
 }
+
+impl FileState {
+    /// The state in one word, as programs read it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Offered => "offered",
+            Self::Fetching => "fetching",
+            Self::Complete => "complete",
+            Self::Cancelled => "cancelled",
+            Self::Gone => "gone",
+            Self::Unspecified => "unknown",
+        }
+    }
+}
+
+impl FileTheirs {
+    /// The state in one word, as programs read it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Has => "has",
+            Self::Declined => "declined",
+            Self::Withdrawn => "withdrawn",
+            Self::Unspecified => "unknown",
+        }
+    }
+}

@@ -11,6 +11,7 @@
 //! Nothing sleeps for a fixed time: each check waits for the next event, up to a deadline. All children end with
 //! this process, whatever way it ends.
 
+mod files;
 mod person;
 mod steps;
 mod texts;

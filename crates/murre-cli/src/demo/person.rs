@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// A verb answers within this, or something hangs. `invite` alone may take ten seconds.
-pub const VERB: Duration = Duration::from_secs(20);
+pub const VERB: Duration = Duration::from_secs(60);
 /// A home is up, or down, within this.
 pub const START: Duration = Duration::from_secs(20);
 /// Waiting for an event is broken off after this to look again: not every change is an event.
@@ -102,6 +102,15 @@ impl Person {
                 found: format!("{} lines", lines.len()),
             }),
         }
+    }
+
+    /// Begins a verb that takes long; it ends when this is dropped.
+    ///
+    /// # Errors
+    /// It does not start.
+    #[allow(dead_code, reason = "not every user of this file asks")]
+    pub fn begin(&self, verb: &[&str]) -> Result<Proc, CheckError> {
+        Ok(self.pen.spawn(&self.args(verb), &self.log)?)
     }
 
     /// Makes the home.

@@ -18,13 +18,13 @@ const HELLO: &str = "Hi Bob, it is Alice 👋 — coffee?";
 const REPLY: &str = "Gern! ☕ um 9?";
 const LAST: &str = "written just before the crash";
 /// Every wait ends after this: generous, because the machine may be busy; reached only when something is broken.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
 /// Everybody who is still running at the end.
 pub struct Cast {
     nodes: Vec<NodeProc>,
-    alice: Person,
-    bob: Person,
+    pub(super) alice: Person,
+    pub(super) bob: Person,
 }
 
 impl Cast {
@@ -48,11 +48,15 @@ impl<E: Into<CheckError>> From<E> for Broken {
     }
 }
 
-type Scene<T = ()> = Result<T, Broken>;
+pub(super) type Scene<T = ()> = Result<T, Broken>;
 
 impl Teller {
     /// One step: announced, played, checked.
-    fn step<T>(&mut self, name: &'static str, play: impl FnOnce() -> Result<T, CheckError>) -> Scene<T> {
+    pub(super) fn step<T>(
+        &mut self,
+        name: &'static str,
+        play: impl FnOnce() -> Result<T, CheckError>,
+    ) -> Scene<T> {
         self.begin(name);
         let value = play()?;
         self.held().map_err(Broken::Output)?;
@@ -74,6 +78,8 @@ pub fn play(pen: &Pen, dir: &Path, teller: &mut Teller) -> Scene<Cast> {
     cast.bob_returns(teller, &sent)?;
     cast.while_alice_is_away(teller, &chat, &sent)?;
     cast.crash(teller, &chat)?;
+    cast.small_file(teller, &chat, dir)?;
+    cast.large_file(teller, &chat, dir)?;
     Ok(cast)
 }
 
@@ -232,7 +238,7 @@ impl Cast {
     }
 }
 
-fn expect(what: &str, held: bool, found: &Value) -> Result<(), CheckError> {
+pub(super) fn expect(what: &str, held: bool, found: &Value) -> Result<(), CheckError> {
     if held {
         return Ok(());
     }
@@ -240,7 +246,7 @@ fn expect(what: &str, held: bool, found: &Value) -> Result<(), CheckError> {
     Err(CheckError::Wrong { expected: what.to_owned(), found })
 }
 
-fn text(value: &Value, field: &str) -> Result<String, CheckError> {
+pub(super) fn text(value: &Value, field: &str) -> Result<String, CheckError> {
     let wrong = || CheckError::Wrong { expected: field.to_owned(), found: value.to_string() };
     value[field].as_str().map(str::to_owned).ok_or_else(wrong)
 }

@@ -27,6 +27,14 @@ pub const ONCE: &str = "Alice starts again; Bob has that message exactly once";
 pub const CRASH_DELIVERED: &str = "Alice sees it delivered";
 pub const READ: &str = "Bob reads; Alice sees every message read";
 
+pub const FILE_SENT: &str = "Alice sends a file of 5 MiB, Bob is offline";
+pub const FILE_STORED: &str = "All of it is in boxes; Alice is offline";
+pub const FILE_ARRIVED: &str = "Bob is back and has the file, SHA-256 equal";
+pub const LARGE_SENT: &str = "Both are online; Alice sends a file of 300 MiB";
+pub const LARGE_KILLED: &str = "Bob's process is killed in the middle of it";
+pub const LARGE_ARRIVED: &str = "Bob starts again and has all of it, SHA-256 equal";
+pub const LARGE_ONCE: &str = "No chunk was stored twice";
+
 pub fn head(dir: &Path) -> String {
     format!("Eight nodes, Alice and Bob: ten processes on this machine, in {}\n", dir.display())
 }

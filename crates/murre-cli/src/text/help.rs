@@ -110,6 +110,22 @@ pub const CHAT_LIST: &str = "Show every chat with its newest message";
 pub const WHICH_CHAT: &str = "The chat: its id, or the contact's name or id";
 /// `send`
 pub const SEND: &str = "Send a message; its id is printed once it is safe on this device";
+/// `file`
+pub const FILE: &str = "Save a file of a message, give one up, see how one stands";
+/// `file save`
+pub const FILE_SAVE: &str = "Save a file, fetching it first if it is not here yet";
+/// `file cancel`
+pub const FILE_CANCEL: &str = "Give a file up: no longer fetched, or no longer offered";
+/// `file info`
+pub const FILE_INFO: &str = "How a file stands, here and at the other side";
+/// INDEX
+pub const FILE_INDEX: &str = "Which of the message's files, from 0";
+/// PATH of `file save`
+pub const FILE_PATH: &str = "Where to; in a directory it gets its own name, made safe";
+/// `--overwrite`
+pub const FILE_OVERWRITE: &str = "Replace what is there";
+/// `--file`
+pub const SEND_FILE: &str = "Send this file; may be given up to 16 times";
 /// TEXT
 pub const TEXT: &str =
     "The text; `-` reads it from standard input, every byte; after `--` it may begin with a dash";

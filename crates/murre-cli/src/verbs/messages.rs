@@ -26,10 +26,12 @@ pub(super) async fn chats(session: &Session) -> Done {
 }
 
 pub(super) async fn send(session: &Session, args: Send) -> Done {
-    let text = message_text(args.text)?;
-    let request =
-        v1::SendRequest { chat: args.chat, text, reply_to: args.reply_to, client_id: args.client_id };
-    let sent = session.call(|client| async move { client.send(request).await }).await?;
+    let text = args.text.map(message_text).transpose()?.unwrap_or_default();
+    let client = session.client().await?;
+    let uploads = super::files::hand_over(session, &client, &args.chat, &args.file).await?;
+    let (chat, reply_to, client_id) = (args.chat, args.reply_to, args.client_id);
+    let request = v1::SendRequest { chat, text, reply_to, client_id, uploads };
+    let sent = client.send(request).await.map_err(super::refused)?;
     session.out.show(&json::Sent { message: &sent.message }, |style| text::sent(style, &sent.message))
 }
 

@@ -5,6 +5,7 @@ mod completions;
 mod contacts;
 mod devnet;
 mod doctor;
+mod files;
 mod home;
 mod invite;
 mod messages;
@@ -77,6 +78,7 @@ pub(crate) async fn run(cli: Cli) -> Done {
         Verb::Rename(args) => contacts::rename(&session, args).await,
         Verb::Chat(Chat::List) => messages::chats(&session).await,
         Verb::Send(args) => messages::send(&session, args).await,
+        Verb::File(verb) => files::run(&session, verb).await,
         Verb::History(args) => messages::history(&session, args).await,
         Verb::Status(args) => messages::status(&session, args).await,
         Verb::Read(args) => messages::read(&session, args).await,

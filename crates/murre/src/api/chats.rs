@@ -22,8 +22,9 @@ impl chats_server::Chats for Chats {
     }
 
     async fn send(&self, request: Request<v1::SendRequest>) -> Result<Response<v1::Sent>, Status> {
-        let v1::SendRequest { chat, text, reply_to, client_id } = request.into_inner();
-        let sent = self.0.send(chat, text, given(reply_to), given(client_id)).await.map_err(status)?;
+        let v1::SendRequest { chat, text, reply_to, client_id, uploads } = request.into_inner();
+        let files = uploads.iter().map(|given| super::files::upload(given)).collect::<Result<_, _>>()?;
+        let sent = self.0.send(chat, text, given(reply_to), given(client_id), files).await.map_err(status)?;
         Ok(Response::new(v1::Sent { message: sent.to_string() }))
     }
 

@@ -2,8 +2,11 @@
 
 use crate::handle::{Change, EventPage};
 use crate::v1;
-use murre_device::query::{ChatInfo, ContactInfo, InviteInfo, MessageInfo, StatusInfo};
-use murre_device::{ContactState, DoorProblem, MessageState, Notice, Warning};
+use murre_device::limits::MAX_MAIL_FILE;
+use murre_device::query::{
+    ChatInfo, ContactInfo, FileInfo, FileState, InviteInfo, MessageInfo, StatusInfo, Theirs,
+};
+use murre_device::{ContactState, DoorProblem, FileStep, MessageState, Notice, Warning};
 
 fn text(id: Option<impl ToString>) -> String {
     id.map(|id| id.to_string()).unwrap_or_default()
@@ -91,6 +94,44 @@ pub(super) fn message(info: MessageInfo) -> v1::Message {
         time_ms: info.time.0,
         reply_to: text(info.reply_to),
         state: message_state(info.state).into(),
+        files: info.files.into_iter().map(file).collect(),
+    }
+}
+
+pub(super) fn file(info: FileInfo) -> v1::FileInfo {
+    let state = match info.state {
+        FileState::Offered => v1::FileState::Offered,
+        FileState::Wanted => v1::FileState::Fetching,
+        FileState::Complete => v1::FileState::Complete,
+        FileState::Cancelled => v1::FileState::Cancelled,
+        FileState::Loading | FileState::Gone => v1::FileState::Gone,
+    };
+    let theirs = match info.theirs {
+        None => v1::FileTheirs::Unspecified,
+        Some(Theirs::Waiting) => v1::FileTheirs::Waiting,
+        Some(Theirs::Has) => v1::FileTheirs::Has,
+        Some(Theirs::Declined) => v1::FileTheirs::Declined,
+        Some(Theirs::Withdrawn) => v1::FileTheirs::Withdrawn,
+    };
+    v1::FileInfo {
+        name: info.name,
+        mime: info.mime,
+        size: info.size,
+        state: state.into(),
+        here: info.here,
+        theirs: theirs.into(),
+        live_only: info.size > MAX_MAIL_FILE,
+    }
+}
+
+const fn file_step(step: FileStep) -> &'static str {
+    match step {
+        FileStep::Offered => "offered",
+        FileStep::Complete => "complete",
+        FileStep::Delivered => "delivered",
+        FileStep::Declined => "declined",
+        FileStep::Gone => "gone",
+        FileStep::Cancelled => "cancelled",
     }
 }
 
@@ -151,6 +192,12 @@ fn notice_of(notice: Notice, info: Option<MessageInfo>) -> v1::event::What {
             let (contact, why) = (account.to_string(), door_problem(why).to_owned());
             What::DoorTrouble(v1::DoorTrouble { contact, why })
         }
+        Notice::File { chat, message, index, step } => What::FileMoved(v1::FileMoved {
+            chat: chat.to_string(),
+            message: message.to_string(),
+            index: index.into(),
+            step: file_step(step).to_owned(),
+        }),
         Notice::Gap { chat } => What::Gap(v1::Gap { chat: chat.to_string() }),
         Notice::Warning { chat, what } => {
             let what = match what {

@@ -50,5 +50,13 @@ fn device_numbers(device: &DeviceStatus) -> Vec<(String, u64)> {
         ("client.careful_owed", client.careful_owed),
         ("client.inflight", client.inflight),
     ];
-    numbers.map(|(name, value)| (name.to_owned(), value as u64)).into()
+    let files = [
+        ("files.chunks_sent", device.files.sent),
+        ("files.chunks_stored", device.files.stored),
+        ("files.chunks_twice", device.files.twice),
+        ("files.chunks_refused", device.files.refused),
+        ("files.mailing", device.files.mailing),
+    ];
+    let numbers = numbers.map(|(name, value)| (name, value as u64));
+    numbers.into_iter().chain(files).map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -7,6 +7,7 @@ mod contacts;
 mod convert;
 mod daemon;
 mod events;
+mod files;
 mod status;
 
 pub use status::{CODE, HINT, KIND};
@@ -51,6 +52,10 @@ pub(crate) async fn serve(handle: Handle, listener: UnixListener, user: u32, clo
         .add_service(
             v1::chats_server::ChatsServer::new(chats::Chats(handle.clone()))
                 .max_decoding_message_size(MAX_REQUEST),
+        )
+        .add_service(
+            v1::files_server::FilesServer::new(files::Files(handle.clone()))
+                .max_decoding_message_size(files::MAX_PIECE_REQUEST),
         )
         .add_service(
             v1::events_server::EventsServer::new(events::Events(handle.clone()))

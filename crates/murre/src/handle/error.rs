@@ -87,6 +87,9 @@ impl CallError {
             Self::Ask(AskError::Stopped) | Self::Stopping => "start it again with `murre up`",
             Self::Query(QueryError::UnknownChat) => "`murre chat list` shows the chats",
             Self::Query(QueryError::UnknownMessage) => "`murre history CHAT` shows the messages",
+            Self::Query(QueryError::UnknownFile) => "`murre history CHAT` shows the files of each message",
+            Self::Query(QueryError::FileIncomplete) => "wait until it is here: `murre file save` does",
+            Self::Query(QueryError::FileDamaged) => "check the disk; ask the sender to send the file again",
             Self::Query(_) => "check the disk and try again",
             Self::Link(error) => error.hint(),
             Self::Unknown { what, .. } => match *what {

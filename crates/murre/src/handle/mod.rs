@@ -5,6 +5,7 @@
 
 mod error;
 mod events;
+mod files;
 mod resolve;
 
 pub use error::CallError;
@@ -319,7 +320,7 @@ impl Handle {
         self.read(move |view| Ok(query::chats(view, now)?)).await
     }
 
-    /// Sends a text. The same client id in the same chat never makes a second message.
+    /// Sends a text with the files of finished uploads. The same client id in the same chat never makes a second message.
     ///
     /// # Errors
     /// [`CallError`].
@@ -330,13 +331,14 @@ impl Handle {
         text: String,
         reply_to: Option<String>,
         client_id: Option<String>,
+        files: Vec<u64>,
     ) -> Result<MessageId, CallError> {
         let chat = self.chat(chat).await?;
         let reply_to = match reply_to {
             Some(given) => Some(self.read(move |view| resolve::message(view, &given)).await?),
             None => None,
         };
-        let send = ConversationsCommand::Send { chat, text, reply_to, client_id };
+        let send = ConversationsCommand::Send { chat, text, reply_to, client_id, files };
         match self.command(Command::Conversations(send)).await? {
             Answer::Message { id } => Ok(id),
             _ => Err(odd_answer()),
