@@ -52,5 +52,11 @@ pub const WANT_BYTES: usize = 4 << 20;
 pub const WANT_MS: u64 = 60_000;
 /// Parcels of one contact that wait at once; the oldest gives way.
 pub const MAX_PARCELS_EACH: usize = 32;
+/// Unread messages that one `read` up to a message looks at, oldest arrivals first.
+pub const MAX_READ_LOOK: usize = 10_000;
+/// Rows of read messages that one turn removes.
+pub const MAX_READ_SWEEP: usize = 1_000;
+/// Ranges of entries that a device of the other side has read, of one log.
+pub const MAX_READ_RANGES: usize = 16;
 /// Texts a history page may hold.
 pub const MAX_PAGE: usize = 1_000;

@@ -45,7 +45,13 @@ impl Device {
                 self.conversations.send(cx!(self, now, tx, conversations), &self.account, id, send)
             }
             Command::Conversations(ConversationsCommand::Read { chat }) => {
-                self.conversations.read(cx!(self, now, tx, conversations), id, chat)
+                self.conversations.read(cx!(self, now, tx, conversations), id, chat, None)
+            }
+            Command::Conversations(ConversationsCommand::ReadUpTo { chat, message }) => {
+                self.conversations.read(cx!(self, now, tx, conversations), id, chat, Some(message))
+            }
+            Command::Conversations(ConversationsCommand::Receipts { chat, set }) => {
+                self.conversations.set_receipts(cx!(self, now, tx, conversations), id, chat, set)
             }
             Command::Network(NetworkCommand::Bootstrap { nodes }) => {
                 for node in nodes {

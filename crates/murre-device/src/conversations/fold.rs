@@ -3,7 +3,7 @@
 use super::receive::shown_id;
 use super::{ConvUp, Conversations, Ctx};
 use crate::account::Account;
-use crate::content::{Content, Fold, Handover, Presence, Receipt, Renewal, Want, kind};
+use crate::content::{Content, Fold, Handover, Presence, Receipt, Renewal, Text, Want, kind};
 use crate::event::Notice;
 use crate::limits::{MAX_WANT, WANT_BYTES, WANT_LINKS, WANT_MS};
 use crate::rows::{self, AuthorRow, ChatRow, LogRef, MessageRow};
@@ -137,14 +137,18 @@ impl Conversations {
             log: log.no,
             by: position.by,
             seq: Some(position.seq),
+            place: (position.time, position.seq, index),
             content: ByteBuf::from(bytes),
         };
+        index_text(cx.tx, number, &message);
         rows::put(cx.tx, rows::MESSAGES, &number.to_be_bytes(), &message);
         let part = part_of(row, at, &position.by, position.seq);
         let key = rows::timeline_key(no, part, position.time, &position.by, position.seq, index);
         cx.tx.put(rows::TIMELINE, &key, number.to_be_bytes().to_vec());
         row.last = Some(number);
-        row.unread += 1;
+        if !message.own {
+            super::reading::note_unread(cx.tx, no, row, number);
+        }
         self.index_soon(cx.now.mono);
         cx.up(ConvUp::Notice(Notice::MessageArrived { chat: shown_id(row, log), message: id }));
         Ok(())
@@ -200,6 +204,15 @@ impl Conversations {
         }
         self.wanted.insert(row.contact, (since, links, bytes));
         Ok(())
+    }
+}
+
+/// Makes a text findable. What is no text this version knows has no words to be found by.
+// spec: D-34
+pub(super) fn index_text(tx: &mut Turn<'_>, number: u64, message: &MessageRow) {
+    let text = Content::decode(&message.content).ok().and_then(|c| c.body::<Text>(kind::TEXT));
+    if let Some(text) = text {
+        tx.index(number, message.chat, &text.t);
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod contact;
 mod doors;
+mod finding;
 mod full;
+mod reading;
 mod vectors;
 mod world;
