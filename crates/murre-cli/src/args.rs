@@ -52,6 +52,10 @@ pub enum Verb {
     Status(Status),
     #[command(about = help::READ)]
     Read(Read),
+    #[command(about = help::SEARCH)]
+    Search(Search),
+    #[command(about = help::RECEIPTS)]
+    Receipts(Receipts),
     #[command(about = help::WATCH)]
     Watch(Watch),
     #[command(about = help::DOCTOR)]
@@ -246,6 +250,8 @@ pub struct History {
     pub limit: u32,
     #[arg(long, value_name = "M", help = help::BEFORE)]
     pub before: Option<String>,
+    #[arg(long, value_name = "M", conflicts_with = "before", help = help::AFTER)]
+    pub after: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -258,6 +264,36 @@ pub struct Status {
 pub struct Read {
     #[arg(value_name = "CHAT", help = help::WHICH_CHAT)]
     pub chat: String,
+    #[arg(long, value_name = "M", help = help::UPTO)]
+    pub upto: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Search {
+    #[arg(value_name = "QUERY", help = help::QUERY)]
+    pub query: String,
+    #[arg(long, value_name = "CHAT", help = help::SEARCH_CHAT)]
+    pub chat: Option<String>,
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000), help = help::LIMIT)]
+    pub limit: u32,
+    #[arg(long, value_name = "M", help = help::SEARCH_BEFORE)]
+    pub before: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Receipts {
+    #[arg(value_name = "CHAT", help = help::RECEIPTS_CHAT)]
+    pub chat: Option<String>,
+    #[arg(value_name = "on|off|default", help = help::RECEIPTS_SET)]
+    pub set: Option<Switch>,
+}
+
+/// What to do with a switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    On,
+    Off,
+    Default,
 }
 
 #[derive(Debug, Args)]

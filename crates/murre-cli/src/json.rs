@@ -245,6 +245,22 @@ pub struct ReadUpTo {
     pub message: Option<String>,
 }
 
+/// `receipts`: of the home if there is no chat; `default` says that a chat goes by the home.
+#[derive(Serialize)]
+pub struct Receipts<'a> {
+    receipts: &'static str,
+    chat: Option<&'a str>,
+    default: bool,
+}
+
+impl<'a> From<&'a v1::ReceiptsSetting> for Receipts<'a> {
+    fn from(setting: &'a v1::ReceiptsSetting) -> Self {
+        let chat = Some(setting.chat.as_str()).filter(|chat| !chat.is_empty());
+        let receipts = if setting.on { "on" } else { "off" };
+        Self { receipts, chat, default: chat.is_some() && !setting.own }
+    }
+}
+
 /// `status`
 #[derive(Serialize)]
 pub struct Status {

@@ -316,6 +316,19 @@ pub fn all_read() -> String {
     "Read.".to_owned()
 }
 
+pub fn receipts(setting: &v1::ReceiptsSetting) -> String {
+    let state = if setting.on {
+        "Read receipts are on: others see what you have read, and you see what they have."
+    } else {
+        "Read receipts are off: nobody sees what you read from now on, and you do not see what others read."
+    };
+    match (setting.chat.is_empty(), setting.own) {
+        (false, false) => format!("{state} This chat goes by the home."),
+        (false, true) => format!("{state} This chat has a setting of its own."),
+        (true, _) => state.to_owned(),
+    }
+}
+
 pub fn status(style: Style, status: &v1::MessageStatus) -> String {
     let state = status.state();
     let mut out = format!("{} {}", tick(style, state), state.word());

@@ -10,6 +10,7 @@
 //! | [`label`] | domain separation: every hash, key and signature names its purpose |
 //! | [`codec`] | the one canonical encoding (strict DAG-CBOR) |
 //! | [`store`] | [`Space`], [`Batch`], [`View`] and [`Turn`]: durable state as ordered bytes |
+//! | [`words`] | from a text to the words it is found by, and [`Query`] |
 //! | [`link`] | what a carrier tells a machine and what a machine asks of it |
 //! | [`machine`] | [`Output`] and the turn rule |
 //! | [`params`] | [`NetworkParams`]: every number two nodes must agree on |
@@ -29,6 +30,7 @@ pub mod rng;
 pub mod sabotage;
 pub mod store;
 pub mod time;
+pub mod words;
 
 pub use cx::Cx;
 pub use error::{Bug, ErrorKind, HasKind};
@@ -39,5 +41,6 @@ pub use link::{
 pub use machine::{CommandId, Output, TurnError};
 pub use params::NetworkParams;
 pub use rng::Rng;
-pub use store::{Batch, BlobNo, Direction, Op, Range, Space, SpaceKind, Turn, View, ViewError};
+pub use store::{Batch, BlobNo, Direction, Op, Range, Search, Space, SpaceKind, Turn, View, ViewError};
 pub use time::{Mono, Now, Wall};
+pub use words::{BadQuery, Query};

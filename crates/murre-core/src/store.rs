@@ -162,6 +162,25 @@ pub trait View {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BlobNo(pub u64);
 
+/// The full-text index, beside the rows.
+pub trait Search: View {
+    /// Numbers of at most `limit` texts that `query` finds, the greatest first: of this tag if one is given, and
+    /// below `below` if that is given. Finds every text put in by a batch drained so far, indexed already or not.
+    ///
+    /// # Errors
+    /// [`ViewError`] if the store fails.
+    fn search(
+        &self,
+        query: &crate::words::Query,
+        tag: Option<u32>,
+        below: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<u64>, ViewError>;
+}
+
+/// Greatest document number plus one.
+pub const MAX_DOC: u64 = (1 << 63) - 1;
+
 /// One durable change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
@@ -190,8 +209,10 @@ pub enum Op {
     },
     /// Make a text findable under a document number.
     Index {
-        /// Document number.
+        /// Document number, below [`MAX_DOC`]. A later text has a greater one, or it costs more.
         doc: u64,
+        /// A search can be narrowed to one tag.
+        tag: u32,
         /// The text.
         text: String,
     },
@@ -276,8 +297,8 @@ impl<'v> Turn<'v> {
     }
 
     /// Make a text findable.
-    pub fn index(&mut self, doc: u64, text: &str) {
-        self.batch.ops.push(Op::Index { doc, text: text.to_owned() });
+    pub fn index(&mut self, doc: u64, tag: u32, text: &str) {
+        self.batch.ops.push(Op::Index { doc, tag, text: text.to_owned() });
     }
 
     /// Forget a text.

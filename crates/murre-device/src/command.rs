@@ -82,6 +82,20 @@ pub enum ConversationsCommand {
         /// Which chat.
         chat: LogId,
     },
+    /// Marks what was received in a chat as read, up to and including a message in the order of the chat.
+    ReadUpTo {
+        /// Which chat.
+        chat: LogId,
+        /// The last one.
+        message: MessageId,
+    },
+    /// Switches read receipts, both told and shown.
+    Receipts {
+        /// Of one chat, or of the home.
+        chat: Option<LogId>,
+        /// None: a chat goes by the home, the home by the default, which is on.
+        set: Option<bool>,
+    },
 }
 
 /// Files.

@@ -90,8 +90,8 @@ pub struct Text {
 pub struct Receipt {
     /// Opened up to.
     pub d: Vec<(AuthorId, u32)>,
-    /// Read up to.
-    pub r: Vec<(AuthorId, u32)>,
+    /// Read, from and up to and including these.
+    pub r: Vec<(AuthorId, u32, u32)>,
 }
 
 /// What a contact needs to write to us for good: sent with the acceptance.

@@ -96,5 +96,11 @@ pub const SERVE_TIMES: u64 = 4;
 pub const MAX_SERVED: usize = 4_096;
 /// Chunks of one contact kept for a file that is not known yet.
 pub const MAX_STRAYS: u32 = 128;
+/// Unread messages that one `read` up to a message looks at, oldest arrivals first.
+pub const MAX_READ_LOOK: usize = 10_000;
+/// Rows of read messages that one turn removes.
+pub const MAX_READ_SWEEP: usize = 1_000;
+/// Ranges of entries that a device of the other side has read, of one log.
+pub const MAX_READ_RANGES: usize = 16;
 /// Texts a history page may hold.
 pub const MAX_PAGE: usize = 1_000;

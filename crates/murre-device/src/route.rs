@@ -56,7 +56,13 @@ impl Device {
             }
             Command::Files(command) => self.files_command(now, tx, id, command),
             Command::Conversations(ConversationsCommand::Read { chat }) => {
-                self.conversations.read(cx!(self, now, tx, conversations), id, chat)
+                self.conversations.read(cx!(self, now, tx, conversations), id, chat, None)
+            }
+            Command::Conversations(ConversationsCommand::ReadUpTo { chat, message }) => {
+                self.conversations.read(cx!(self, now, tx, conversations), id, chat, Some(message))
+            }
+            Command::Conversations(ConversationsCommand::Receipts { chat, set }) => {
+                self.conversations.set_receipts(cx!(self, now, tx, conversations), id, chat, set)
             }
             Command::Network(NetworkCommand::Bootstrap { nodes }) => {
                 for node in nodes {

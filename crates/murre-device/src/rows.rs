@@ -56,6 +56,8 @@ pub const OUTBOX: Space = Space::seq(320, "device.outbox");
 pub const BOXES: Space = Space::seq(321, "device.boxes");
 /// Parcels: number -> [`ParcelRow`].
 pub const PARCELS: Space = Space::seq(322, "device.parcels");
+/// Messages of others that nobody has read: chat number, message number -> empty.
+pub const UNREAD: Space = Space::seq(331, "device.unread");
 /// Notices: cursor -> [`Notice`].
 pub const NOTICES: Space = Space::seq(330, "device.notices");
 
@@ -183,8 +185,14 @@ pub struct ChatRow {
     pub folded: bool,
     /// Messages not yet read.
     pub unread: u64,
-    /// What we have read.
+    /// Entries of which we have read everything, up to these.
     pub read: Vec<(AuthorId, u32)>,
+    /// Up to these something was read while receipts were off: never to be told.
+    pub quiet: Vec<(AuthorId, u32)>,
+    /// Messages with lower numbers are read.
+    pub seen: u64,
+    /// Whether reading is told and shown here; none goes by the home.
+    pub receipts: Option<bool>,
     /// Newest message number.
     pub last: Option<u64>,
     /// Whether sending stopped because this store was rolled back or copied.
@@ -252,6 +260,8 @@ pub struct MessageRow {
     pub by: AuthorId,
     /// Entry number of that author; none while it waits for its group.
     pub seq: Option<u32>,
+    /// Time, entry number and index of its key in [`TIMELINE`].
+    pub place: (u64, u32, u16),
     /// The encoded content.
     pub content: ByteBuf,
 }
@@ -261,9 +271,14 @@ pub struct MessageRow {
 pub struct AckRow {
     /// Opened up to, by log number.
     pub delivered: Vec<(u32, u32)>,
-    /// Read up to, by log number.
-    pub read: Vec<(u32, u32)>,
+    /// Which entries they have read.
+    pub read: Vec<ReadRange>,
+    /// Up to these they said "read" while receipts were off here, by log number: never to be shown.
+    pub hidden: Vec<(u32, u32)>,
 }
+
+/// Log number, first and last entry.
+pub type ReadRange = (u32, u32, u32);
 
 /// A pack that waits for its group.
 #[derive(Clone, Debug, Serialize, Deserialize)]

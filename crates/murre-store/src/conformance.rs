@@ -3,6 +3,8 @@
 //! Public and free of features, so that a store written elsewhere can be held to the same rules. Every function
 //! panics at the first deviation, naming it.
 
+mod text;
+
 use crate::Store;
 use murre_core::store::{Op, Rows};
 use murre_core::{Batch, BlobNo, Direction, Range, Rng, Space, Turn, View};
@@ -227,6 +229,7 @@ pub fn run(mut make: impl FnMut() -> Box<dyn Store>) {
     a_space_keeps_its_kind(&mut *make());
     a_turn_reads_through_the_store(&mut *make());
     blobs_are_written_read_and_dropped_with_their_transaction(&mut *make());
+    text::run(&mut make);
 }
 
 /// What is committed survives closing; what is not does not. `open(true)` makes a new store, `open(false)` opens
@@ -457,8 +460,8 @@ fn a_turn_reads_through_the_store(store: &mut dyn Store) {
     let mut turn = Turn::new(&*store);
     turn.put(SEQ, &0u64.to_be_bytes(), b"own".to_vec());
     turn.erase(SEQ, &2u64.to_be_bytes());
-    turn.index(1, "a text");
-    turn.index(u64::MAX, "another");
+    turn.index(1, 7, "a text");
+    turn.index(2, 7, "another");
     turn.unindex(1);
     let seen = turn.scan(SEQ, &Range::all(), Direction::Forward, 9).expect("scan");
     let batch = turn.into_batch();

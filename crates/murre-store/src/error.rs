@@ -22,6 +22,12 @@ pub enum Misuse {
         /// Length of the key, bytes.
         len: usize,
     },
+    /// A document number that is too large.
+    #[error("document number {doc} is too large")]
+    Doc {
+        /// The number.
+        doc: u64,
+    },
     /// The space was first written with another kind.
     #[error("space {space} (number {id}) is stored with another kind of key")]
     OtherKind {

@@ -19,8 +19,8 @@
 //!
 //! Bytes that are too many for rows lie in blobs: files beside the database, tied to its transactions.
 //!
-//! What this crate does not do: it does not search. The texts of `Op::Index` are kept
-//! in a plain table until they are forgotten; nothing reads them through this crate.
+//! Texts of `Op::Index` are found from the moment their batch is applied. The index behind them is filled later, in
+//! steps ([`Store::index`]) that the shell takes when nothing else is to be done.
 //!
 //! [`conformance`] is the one suite that every store has to pass.
 
@@ -36,13 +36,24 @@ pub use error::{Misuse, StoreError};
 pub use memory::{Fault, MemoryStore, Snapshot};
 pub use sqlite::{Config, SqliteReader, SqliteStore};
 
-use murre_core::{Batch, View};
+use murre_core::{Batch, Search, View};
+
+/// What waits for the full-text index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backlog {
+    /// Nothing.
+    None,
+    /// A step would do something.
+    Some,
+    /// So much that searches begin to take time: a step is due although others wait.
+    Crowded,
+}
 
 /// Something that keeps the spaces of one machine.
 ///
 /// At most one transaction is open. Reads through [`View`] see every batch applied in it, also before it is
 /// committed.
-pub trait Store: View {
+pub trait Store: View + Search {
     /// Opens the transaction.
     ///
     /// # Errors
@@ -64,4 +75,13 @@ pub trait Store: View {
 
     /// Forgets everything applied since [`Store::begin`]. Without an open transaction it does nothing.
     fn rollback(&mut self);
+
+    /// What waits for the full-text index. A search finds it all the same.
+    fn wants_index(&self) -> Backlog;
+
+    /// Takes one bounded step of the full-text index, durable by itself. Call it when nothing else is to be done.
+    ///
+    /// # Errors
+    /// [`StoreError::Misuse`] inside a transaction, otherwise what the disk says; nothing is changed then.
+    fn index(&mut self) -> Result<(), StoreError>;
 }

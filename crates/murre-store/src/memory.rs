@@ -4,11 +4,12 @@
 //! drops what was not committed, [`MemoryStore::fail_next`] makes one operation fail, [`MemoryStore::snapshot`]
 //! keeps the committed state so that the same machine can be opened from it twice.
 
-use crate::Store;
 use crate::error::{Misuse, StoreError, view_error};
 use crate::tx::{Tx, check_key, check_kind};
+use crate::{Backlog, Store};
+use murre_core::store::MAX_DOC;
 use murre_core::store::{Op, Rows};
-use murre_core::{Batch, BlobNo, Direction, Range, Space, SpaceKind, View, ViewError};
+use murre_core::{Batch, BlobNo, Direction, Query, Range, Search, Space, SpaceKind, View, ViewError};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -36,9 +37,9 @@ struct Rowset {
 #[derive(Clone, Default)]
 struct Data {
     spaces: BTreeMap<u16, Rowset>,
-    texts: BTreeMap<u64, String>,
     /// By offset: a blob has gaps until all of it is there.
     blobs: BTreeMap<BlobNo, BTreeMap<u64, Vec<u8>>>,
+    texts: BTreeMap<u64, (u32, String)>,
 }
 
 /// How to take one change back.
@@ -46,9 +47,9 @@ struct Data {
 enum Undo {
     Row { id: u16, key: Vec<u8>, old: Option<Vec<u8>> },
     NewSpace { id: u16 },
-    Text { doc: u64, old: Option<String> },
     Blob { blob: BlobNo, offset: u64, old: Option<Vec<u8>> },
     Dropped { blob: BlobNo, old: BTreeMap<u64, Vec<u8>> },
+    Text { doc: u64, old: Option<(u32, String)> },
 }
 
 /// The committed state at one moment. Also a [`View`] of it.
@@ -115,8 +116,8 @@ impl MemoryStore {
         let has =
             |bytes: &[u8]| !needle.is_empty() && bytes.windows(needle.len()).any(|window| window == needle);
         self.data.spaces.values().any(|set| set.rows.iter().any(|(key, value)| has(key) || has(value)))
-            || self.data.texts.values().any(|text| has(text.as_bytes()))
             || self.data.blobs.values().any(|parts| parts.values().any(|bytes| has(bytes)))
+            || self.data.texts.values().any(|(_, text)| has(text.as_bytes()))
     }
 
     /// Takes the planted fault if it is this one.
@@ -156,8 +157,11 @@ impl MemoryStore {
         match op {
             Op::Put { space, key, value } => self.put(*space, key, value)?,
             Op::Delete { space, key } | Op::Erase { space, key } => self.remove(*space, key)?,
-            Op::Index { doc, text } => {
-                let old = self.data.texts.insert(*doc, text.clone());
+            Op::Index { doc, .. } | Op::Unindex { doc } if *doc >= MAX_DOC => {
+                return Err(Misuse::Doc { doc: *doc });
+            }
+            Op::Index { doc, tag, text } => {
+                let old = self.data.texts.insert(*doc, (*tag, text.clone()));
                 self.undo.push(Undo::Text { doc: *doc, old });
             }
             Op::Unindex { doc } => {
@@ -259,6 +263,32 @@ impl Store for MemoryStore {
             self.take_back(undo);
         }
         self.tx = Tx::None;
+    }
+
+    /// Texts lie here as they are: there is no index to fill.
+    fn wants_index(&self) -> Backlog {
+        Backlog::None
+    }
+
+    fn index(&mut self) -> Result<(), StoreError> {
+        Ok(self.tx.may_begin()?)
+    }
+}
+
+impl Search for MemoryStore {
+    fn search(
+        &self,
+        query: &Query,
+        tag: Option<u32>,
+        below: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<u64>, ViewError> {
+        if self.fails(Fault::Read) {
+            return Err(view_error("planted fault"));
+        }
+        let texts = self.data.texts.range(..below.unwrap_or(MAX_DOC)).rev();
+        let found = texts.filter(|(_, (of, text))| tag.is_none_or(|tag| tag == *of) && query.finds(text));
+        Ok(found.map(|(doc, _)| *doc).take(limit).collect())
     }
 }
 

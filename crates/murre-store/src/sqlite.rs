@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! file                        application_id = "Murr", user_version = SCHEMA_VERSION
-//!  |_ pending                 doc INTEGER PRIMARY KEY, text TEXT         texts of Op::Index
+//!  |_ texts, indexed, words   full text, see [`text`]
 //!  |_ s100, s101, ...         one table per space, made by its first write
 //!       Seq   k INTEGER PRIMARY KEY, v BLOB NOT NULL                     k = key with its top bit flipped
 //!       Any   k BLOB PRIMARY KEY,    v BLOB NOT NULL   WITHOUT ROWID
@@ -21,20 +21,22 @@ mod blobs;
 mod open;
 mod reader;
 mod table;
+mod text;
 
 pub use open::Config;
 pub use reader::SqliteReader;
 
-use crate::Store;
 use crate::error::{StoreError, view_error};
 use crate::tx::{Tx, check_key, check_kind};
+use crate::{Backlog, Store};
 use blobs::Blobs;
 use murre_core::store::{Op, Rows};
-use murre_core::{Batch, BlobNo, Direction, Range, Space, View, ViewError};
-use rusqlite::{Connection, params};
+use murre_core::{Batch, BlobNo, Direction, Query, Range, Search, Space, View, ViewError};
+use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use table::{Table, to_integer};
+use table::Table;
+use text::Texts;
 use zeroize::Zeroizing;
 
 /// A [`Store`] in one SQLite file.
@@ -47,6 +49,7 @@ pub struct SqliteStore {
     tables: BTreeMap<u16, Table>,
     /// Tables made in the open transaction: a rollback takes them back.
     fresh: Vec<u16>,
+    texts: Texts,
     tx: Tx,
     /// The open transaction erases something.
     erases: bool,
@@ -66,8 +69,10 @@ impl SqliteStore {
     /// Otherwise what the disk says.
     pub fn open(path: &Path, key: Option<&[u8; 32]>, config: Config) -> Result<Self, StoreError> {
         let (conn, tables) = open::writer(path, key, config)?;
+        let texts = Texts::open(&conn)?;
         let mut store = Self {
             conn,
+            texts,
             path: path.to_owned(),
             key: key.map(|key| Zeroizing::new(*key)),
             config,
@@ -163,19 +168,14 @@ impl SqliteStore {
                 self.erases = true;
                 self.remove(*space, key)
             }
-            Op::Index { doc, text } => {
-                let mut statement =
-                    self.conn.prepare_cached("INSERT OR REPLACE INTO pending(doc, text) VALUES(?1, ?2)")?;
-                statement.execute(params![to_integer(*doc), text])?;
+            Op::Index { doc, tag, text } => {
+                self.erases |= self.texts.put(&self.conn, *doc, *tag, text)?;
                 Ok(())
             }
             Op::Unindex { doc } => {
                 // A text is forgotten because its message vanishes: it has to leave the WAL as well.
                 self.erases = true;
-                self.conn
-                    .prepare_cached("DELETE FROM pending WHERE doc = ?1")?
-                    .execute([to_integer(*doc)])?;
-                Ok(())
+                self.texts.remove(&self.conn, *doc)
             }
             Op::WriteBlob { blob, offset, bytes } => {
                 self.conn
@@ -227,6 +227,7 @@ impl Store for SqliteStore {
         }
         self.blobs.committed();
         self.wants_checkpoint |= self.erases;
+        self.texts.committed();
         self.fresh.clear();
         self.tx = Tx::None;
         Ok(())
@@ -242,8 +243,34 @@ impl Store for SqliteStore {
             self.tables.remove(&id);
         }
         self.blobs.rolled_back();
+        self.texts.rolled_back();
         self.erases = false;
         self.tx = Tx::None;
+    }
+
+    fn wants_index(&self) -> Backlog {
+        match (self.texts.wants_step(), self.texts.is_crowded()) {
+            (_, true) => Backlog::Crowded,
+            (true, false) => Backlog::Some,
+            (false, false) => Backlog::None,
+        }
+    }
+
+    fn index(&mut self) -> Result<(), StoreError> {
+        self.tx.may_begin()?;
+        self.texts.step(&self.conn)
+    }
+}
+
+impl Search for SqliteStore {
+    fn search(
+        &self,
+        query: &Query,
+        tag: Option<u32>,
+        below: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<u64>, ViewError> {
+        text::search(&self.conn, query, tag, below, limit).map_err(view_error)
     }
 }
 

@@ -292,8 +292,24 @@ impl Client {
         before: Option<&str>,
     ) -> Result<Vec<v1::Message>, ClientError> {
         let before = before.unwrap_or_default().to_owned();
-        let request = v1::HistoryRequest { chat: chat.to_owned(), limit, before };
+        self.history_page(v1::HistoryRequest { chat: chat.to_owned(), limit, before, after: String::new() })
+            .await
+    }
+
+    /// The same, anywhere in the chat: also what stands after a message.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn history_page(&self, request: v1::HistoryRequest) -> Result<Vec<v1::Message>, ClientError> {
         Ok(call!(self, ChatsClient, history, request)?.messages)
+    }
+
+    /// Messages in which a text occurs, newest arrival first.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn search(&self, request: v1::SearchRequest) -> Result<Vec<v1::Message>, ClientError> {
+        Ok(call!(self, ChatsClient, search, request)?.messages)
     }
 
     /// How far a message is.
@@ -309,7 +325,24 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn read(&self, chat: &str) -> Result<(), ClientError> {
-        call!(self, ChatsClient, read, v1::ReadRequest { chat: chat.to_owned() }).map(drop)
+        self.read_upto(chat, "").await
+    }
+
+    /// Marks what stands up to and including a message as read.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn read_upto(&self, chat: &str, upto: &str) -> Result<(), ClientError> {
+        let request = v1::ReadRequest { chat: chat.to_owned(), upto: upto.to_owned() };
+        call!(self, ChatsClient, read, request).map(drop)
+    }
+
+    /// Shows or moves the switch of read receipts.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn receipts(&self, request: v1::ReceiptsRequest) -> Result<v1::ReceiptsSetting, ClientError> {
+        call!(self, ChatsClient, receipts, request)
     }
 
     /// Events after a cursor, then new ones; `None`: new ones only, `Some(0)`: all that are kept. When this returns,

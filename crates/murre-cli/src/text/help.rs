@@ -136,7 +136,7 @@ pub const CLIENT_ID: &str = "Sending again under the same id never makes a secon
 /// `history`
 pub const HISTORY: &str = "Show a chat, oldest first";
 /// `history --limit`
-pub const LIMIT: &str = "At most so many messages, the newest ones";
+pub const LIMIT: &str = "At most so many messages";
 /// `history --before`
 pub const BEFORE: &str = "Only messages before this one";
 /// `status`
@@ -145,6 +145,26 @@ pub const STATUS: &str = "Show how far a message is, and why not further";
 pub const WHICH_MESSAGE: &str = "The message's id or a prefix of it";
 /// `read`
 pub const READ: &str = "Mark everything in a chat as read";
+/// `read --upto`
+pub const UPTO: &str = "Only what stands up to and including this message";
+/// `history --after`
+pub const AFTER: &str = "Only messages after this one, from the oldest on";
+/// `search`
+pub const SEARCH: &str = "Find messages, the newest first";
+/// QUERY
+pub const QUERY: &str =
+    "What to look for: every part between spaces has to occur, as words or the beginning of one";
+/// `search --chat`
+pub const SEARCH_CHAT: &str = "Only in this chat";
+/// `search --before`
+pub const SEARCH_BEFORE: &str =
+    "Only messages that arrived before this one: the last line of the page before";
+/// `receipts`
+pub const RECEIPTS: &str = "Tell the others what you have read, and see what they have, or neither";
+/// `receipts CHAT`
+pub const RECEIPTS_CHAT: &str = "Of this chat only [default: the home, for all chats without a setting]";
+/// `receipts on|off|default`
+pub const RECEIPTS_SET: &str = "Switch it; `default` lets a chat go by the home again";
 /// `watch`
 pub const WATCH: &str = "Show what happens, as it happens, until Ctrl-C";
 /// `watch --since`

@@ -1,9 +1,10 @@
-//! `chat list`, `send`, `history`, `status`, `read`
+//! `chat list`, `send`, `history`, `search`, `status`, `read`, `receipts`
 
 use super::Session;
-use crate::args::{History, Read, Send, Status};
+use crate::args::{History, Read, Receipts, Search, Send, Status, Switch};
 use crate::failure::{Done, Failure};
 use crate::{json, text};
+use clap::ValueEnum;
 use murre::v1;
 use std::ffi::OsString;
 use std::io::Read as _;
@@ -61,13 +62,24 @@ fn too_long(len: usize) -> Failure {
 }
 
 pub(super) async fn history(session: &Session, args: History) -> Done {
-    let page = session
-        .call(|c| async move { c.history(&args.chat, args.limit, args.before.as_deref()).await })
-        .await?;
-    for message in &page {
+    let (before, after) = (args.before.unwrap_or_default(), args.after.unwrap_or_default());
+    let request = v1::HistoryRequest { chat: args.chat, limit: args.limit, before, after };
+    let page = session.call(|client| async move { client.history_page(request).await }).await?;
+    show(session, &page)
+}
+
+pub(super) async fn search(session: &Session, args: Search) -> Done {
+    let (chat, before) = (args.chat.unwrap_or_default(), args.before.unwrap_or_default());
+    let request = v1::SearchRequest { query: args.query, chat, limit: args.limit, before };
+    let found = session.call(|client| async move { client.search(request).await }).await?;
+    show(session, &found)
+}
+
+fn show(session: &Session, messages: &[v1::Message]) -> Done {
+    for message in messages {
         session.out.show(&json::Message::from(message), |style| text::message_row(style, message))?;
     }
-    if page.is_empty() {
+    if messages.is_empty() {
         session.out.words(|_| text::nothing("messages"))?;
     }
     Ok(())
@@ -79,13 +91,37 @@ pub(super) async fn status(session: &Session, args: Status) -> Done {
 }
 
 pub(super) async fn read(session: &Session, args: Read) -> Done {
-    let newest = session
+    let last = session
         .call(|client| async move {
             // Asked first: whatever arrives between the two calls is not named, though it is read.
-            let newest = client.history(&args.chat, 1, None).await?.pop();
-            client.read(&args.chat).await?;
-            Ok(newest)
+            let last = match &args.upto {
+                None => client.history(&args.chat, 1, None).await?.pop().map(|newest| newest.message),
+                Some(upto) => Some(client.status(upto).await?.message),
+            };
+            client.read_upto(&args.chat, args.upto.as_deref().unwrap_or_default()).await?;
+            Ok(last)
         })
         .await?;
-    session.out.show(&json::ReadUpTo { message: newest.map(|m| m.message) }, |_| text::all_read())
+    session.out.show(&json::ReadUpTo { message: last }, |_| text::all_read())
+}
+
+pub(super) async fn receipts(session: &Session, args: Receipts) -> Done {
+    // A single word that is a setting is one: a chat of that name goes by its id.
+    let (chat, set) = match (args.chat, args.set) {
+        (Some(word), None) => match Switch::from_str(&word, false) {
+            Ok(set) => (None, Some(set)),
+            Err(_) => (Some(word), None),
+        },
+        both => both,
+    };
+    let mut request = v1::ReceiptsRequest { chat: chat.unwrap_or_default(), ..Default::default() };
+    if let Some(set) = set {
+        request.set_set(match set {
+            Switch::On => v1::Switch::On,
+            Switch::Off => v1::Switch::Off,
+            Switch::Default => v1::Switch::Default,
+        });
+    }
+    let setting = session.call(|client| async move { client.receipts(request).await }).await?;
+    session.out.show(&json::Receipts::from(&setting), |_| text::receipts(&setting))
 }

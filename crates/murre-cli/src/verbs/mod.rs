@@ -82,6 +82,8 @@ pub(crate) async fn run(cli: Cli) -> Done {
         Verb::History(args) => messages::history(&session, args).await,
         Verb::Status(args) => messages::status(&session, args).await,
         Verb::Read(args) => messages::read(&session, args).await,
+        Verb::Search(args) => messages::search(&session, args).await,
+        Verb::Receipts(args) => messages::receipts(&session, args).await,
         Verb::Watch(args) => watch::run(&session, args).await,
         Verb::Doctor => doctor::run(&session).await,
         Verb::Completions(args) => completions::run(session.out, args.shell),

@@ -13,6 +13,7 @@ mod person;
 mod process;
 
 mod capture;
+mod finding;
 mod first_chat;
 mod homes;
 mod kill_points;

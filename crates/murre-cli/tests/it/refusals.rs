@@ -14,9 +14,11 @@ fn a_wrong_command_line_exits_2_and_says_why() {
     usage(&["up", "--no-web", "--web", "80"]).says(2, "usage", "cannot be used with");
     usage(&["node"]).says(2, "usage", "required");
     usage(&["history", "bob", "--limit", "0"]).says(2, "usage", "--limit");
+    usage(&["history", "bob", "--before", "aaaa", "--after", "bbbb"]).says(2, "usage", "cannot be used with");
+    usage(&["search", "x", "--limit", "1001"]).says(2, "usage", "--limit");
+    usage(&["receipts", "bob", "maybe"]).says(2, "usage", "maybe");
     // Verbs of later versions are unknown, not accepted and ignored.
-    for later in
-        ["react", "edit", "delete", "group", "device", "search", "bundle", "backup", "profile", "tui", "wipe"]
+    for later in ["react", "edit", "delete", "group", "device", "bundle", "backup", "profile", "tui", "wipe"]
     {
         usage(&[later, "x"]).says(2, "usage", later);
     }
@@ -31,7 +33,7 @@ fn without_a_running_home_every_verb_says_how_to_start_it() {
     let (pen, dir) = (pen(), dir());
     let ann = Person::new(&pen, dir.path(), "ann");
     ann.init("Ann").expect("init");
-    let verbs: [&[&str]; 12] = [
+    let verbs: [&[&str]; 15] = [
         &["invite"],
         &["invite", "list"],
         &["contact", "add", "murre:invite/x"],
@@ -43,6 +45,9 @@ fn without_a_running_home_every_verb_says_how_to_start_it() {
         &["send", "bob", "hi"],
         &["history", "bob"],
         &["status", "00000000"],
+        &["read", "bob"],
+        &["search", "hi"],
+        &["receipts"],
         &["watch"],
     ];
     for verb in verbs {

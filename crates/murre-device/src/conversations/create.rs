@@ -278,6 +278,9 @@ fn new_chat(contact: u32, with: AccountId) -> ChatRow {
         folded: false,
         unread: 0,
         read: Vec::new(),
+        quiet: Vec::new(),
+        seen: 0,
+        receipts: None,
         last: None,
         halted: false,
     }

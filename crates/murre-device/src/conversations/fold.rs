@@ -4,7 +4,8 @@ use super::receive::shown_id;
 use super::{ConvUp, Conversations, Ctx};
 use crate::account::Account;
 use crate::content::{
-    Content, FileAsk, FileList, FileRef, FileWord, Fold, Handover, Presence, Receipt, Renewal, Want, kind,
+    Content, FileAsk, FileList, FileRef, FileWord, Fold, Handover, Presence, Receipt, Renewal, Text, Want,
+    kind,
 };
 use crate::event::Notice;
 use crate::limits::{MAX_WANT, WANT_BYTES, WANT_LINKS, WANT_MS};
@@ -145,14 +146,18 @@ impl Conversations {
             log: log.no,
             by: position.by,
             seq: Some(position.seq),
+            place: (position.time, position.seq, index),
             content: ByteBuf::from(bytes),
         };
+        index_text(cx.tx, number, &message);
         rows::put(cx.tx, rows::MESSAGES, &number.to_be_bytes(), &message);
         let part = part_of(row, at, &position.by, position.seq);
         let key = rows::timeline_key(no, part, position.time, &position.by, position.seq, index);
         cx.tx.put(rows::TIMELINE, &key, number.to_be_bytes().to_vec());
         row.last = Some(number);
-        row.unread += 1;
+        if !message.own {
+            super::reading::note_unread(cx.tx, no, row, number);
+        }
         self.index_soon(cx.now.mono);
         cx.up(ConvUp::Notice(Notice::MessageArrived { chat: shown_id(row, log), message: id }));
         if let Some(files) = files {
@@ -217,6 +222,21 @@ impl Conversations {
         }
         self.wanted.insert(row.contact, (since, links, bytes));
         Ok(())
+    }
+}
+
+/// Makes a message findable by its text and the names of its files. What this version does not know has no words to be
+/// found by.
+// spec: D-34
+pub(super) fn index_text(tx: &mut Turn<'_>, number: u64, message: &MessageRow) {
+    let Ok(content) = Content::decode(&message.content) else { return };
+    if let Some(text) = content.body::<Text>(kind::TEXT) {
+        tx.index(number, message.chat, &text.t);
+    }
+    if let Some(list) = content.body::<FileList>(kind::FILES) {
+        let names = list.f.into_iter().take(crate::limits::MAX_FILES).map(|file| file.n);
+        let words: Vec<String> = std::iter::once(list.t).chain(names).collect();
+        tx.index(number, message.chat, &words.join("\n"));
     }
 }
 

@@ -13,12 +13,15 @@
 
 mod create;
 mod fold;
+mod reading;
 mod receipts;
 mod receive;
 mod seal;
 
 pub use create::{Founded, JoinError, Joining};
 pub(crate) use create::{check_create, log_id};
+pub(crate) use reading::{home_receipts, is_unread, receipts_on, timeline_place};
+pub(crate) use receipts::in_range;
 pub(crate) use seal::SendText;
 
 use crate::command::{Answer, CommandError};

@@ -1,16 +1,15 @@
 //! Receipts both ways, holes in a log, and the lazy index of message ids.
 
 use super::receive::author_key;
-use super::{ConvUp, Conversations, Ctx, Gap, chat, save};
+use super::{ConvUp, Conversations, Ctx, Gap, chat};
 use crate::account::Account;
-use crate::command::{Answer, CommandError};
 use crate::content::{Content, Receipt, Want, kind};
 use crate::event::{MessageState, Notice};
-use crate::limits::{MAX_RECEIPT, MAX_WANT};
-use crate::rows::{self, AckRow, AuthorRow, ChatRow, MessageRow};
-use murre_core::id::LogId;
+use crate::limits::{MAX_READ_RANGES, MAX_RECEIPT, MAX_WANT};
+use crate::rows::{self, AckRow, AuthorRow, ChatRow, MessageRow, ReadRange};
+use murre_core::id::AuthorId;
 use murre_core::params::delivery::{GAP_SHOWN_MS, LONE_RECEIPT_MS};
-use murre_core::{CommandId, Direction, Mono, Range, TurnError, View};
+use murre_core::{Direction, Mono, Range, TurnError, View};
 use murre_log::LogNo;
 
 /// A hole is asked for after this, then at doubling waits.
@@ -30,26 +29,6 @@ const READ_SCAN: usize = 1_000;
 const SIGNAL_TTL: u32 = 7 * 24;
 
 impl Conversations {
-    /// Marks everything received in a chat as read.
-    ///
-    /// # Errors
-    /// [`TurnError`] if the store fails.
-    pub fn read(&mut self, cx: &mut Ctx<'_, '_>, id: CommandId, chat: LogId) -> Result<(), TurnError> {
-        let Some((no, mut row)) = Self::find(cx.tx, chat)? else {
-            cx.up(ConvUp::Answer(id, Err(CommandError::UnknownChat)));
-            return Ok(());
-        };
-        let opened = self.receipt(cx.tx, &row)?.d;
-        if row.unread > 0 || row.read != opened {
-            row.unread = 0;
-            row.read = opened;
-            save(cx.tx, no, &row);
-            self.owe(cx, no);
-        }
-        cx.up(ConvUp::Answer(id, Ok(Answer::Done)));
-        Ok(())
-    }
-
     /// How far we are in every author's entries of a chat. Stops short of what could not be opened: a receipt
     /// never claims more than was.
     // spec: D-10
@@ -74,7 +53,7 @@ impl Conversations {
             }
         }
         opened.truncate(MAX_RECEIPT);
-        Ok(Receipt { d: opened, r: row.read.clone() })
+        Ok(Receipt { d: opened, r: Self::told_read(view, row)? })
     }
 
     /// Notes that a chat owes a receipt; it rides on the next message or goes alone.
@@ -123,23 +102,27 @@ impl Conversations {
         key.extend_from_slice(author.device.as_bytes());
         let mut acks: AckRow = rows::get(cx.tx, rows::ACKS, &key)?.unwrap_or_default();
         let before = acks.clone();
+        let on = super::receipts_on(cx.tx, row)?;
         for log in row.logs.clone() {
             // Nobody can receipt what was not written.
             let frontier = self.logs.frontier(cx.tx, LogNo(log.no)).map_err(|e| super::fatal(&e))?;
             let Some(own) = frontier.iter().find(|(by, _)| *by == log.by).map(|(_, s)| *s) else { continue };
-            let named = |list: &[(murre_core::id::AuthorId, u32)]| {
-                list.iter().find(|(by, _)| *by == log.by).map(|(_, s)| (*s).min(own))
-            };
-            if let Some(upto) = named(&receipt.d)
-                && raise(&mut acks.delivered, log.no, upto)
+            if let Some((_, upto)) = receipt.d.iter().find(|(by, _)| *by == log.by)
+                && raise(&mut acks.delivered, log.no, (*upto).min(own))
             {
-                cx.up(ConvUp::Acked { log: log.no, upto });
+                cx.up(ConvUp::Acked { log: log.no, upto: (*upto).min(own) });
             }
-            if let Some(upto) = named(&receipt.r) {
-                let from = level(&acks.read, log.no);
-                if raise(&mut acks.read, log.no, upto) {
-                    self.tell_read(cx, no, row, log.no, from, upto)?;
-                }
+            let Some((_, from, upto)) = receipt.r.iter().find(|(by, ..)| *by == log.by) else { continue };
+            let upto = (*upto).min(own);
+            // spec: D-33
+            if !on {
+                raise(&mut acks.hidden, log.no, upto);
+                continue;
+            }
+            let hidden = level(&acks.hidden, log.no).map_or(0, |hidden| hidden.saturating_add(1));
+            let (from, old) = ((*from).max(hidden), acks.read.clone());
+            if from <= upto && add_range(&mut acks.read, log.no, from, upto) {
+                self.tell_read(cx, no, row, log.no, &old, (from, upto))?;
             }
         }
         if acks != before {
@@ -154,8 +137,8 @@ impl Conversations {
         no: u32,
         row: &ChatRow,
         log: u32,
-        from: Option<u32>,
-        upto: u32,
+        old: &[ReadRange],
+        (from, upto): (u32, u32),
     ) -> Result<(), TurnError> {
         let mut messages = Vec::new();
         let newest =
@@ -163,10 +146,10 @@ impl Conversations {
         for (_, number) in newest {
             let Some(message) = rows::get::<MessageRow>(cx.tx, rows::MESSAGES, &number)? else { continue };
             let Some(seq) = message.seq.filter(|_| message.own && message.log == log) else { continue };
-            if from.is_some_and(|f| seq <= f) {
+            if seq < from {
                 break;
             }
-            if seq <= upto {
+            if seq <= upto && !in_range(old, log, seq) {
                 messages.push(message.id);
             }
         }
@@ -316,6 +299,42 @@ impl Conversations {
     }
 }
 
+/// Raises an author's level.
+pub(super) fn raise_author(list: &mut Vec<(AuthorId, u32)>, by: &AuthorId, upto: u32) {
+    match list.iter_mut().find(|(a, _)| a == by) {
+        Some((_, level)) => *level = upto.max(*level),
+        None => list.push((*by, upto)),
+    }
+}
+
+/// Whether an entry lies in one of these ranges.
+pub(crate) fn in_range(list: &[ReadRange], log: u32, seq: u32) -> bool {
+    list.iter().any(|(l, from, upto)| *l == log && (*from..=*upto).contains(&seq))
+}
+
+/// Adds a range of entries. False if it was there already. Ranges that touch become one; beyond the limit the
+/// oldest of the log is forgotten, so that less is shown than was told, never more.
+fn add_range(list: &mut Vec<ReadRange>, log: u32, mut from: u32, mut upto: u32) -> bool {
+    if list.iter().any(|(l, f, u)| *l == log && *f <= from && upto <= *u) {
+        return false;
+    }
+    list.retain(|(l, f, u)| {
+        let touches = *l == log && *f <= upto.saturating_add(1) && from <= u.saturating_add(1);
+        if touches {
+            (from, upto) = (from.min(*f), upto.max(*u));
+        }
+        !touches
+    });
+    list.push((log, from, upto));
+    list.sort_unstable();
+    if list.iter().filter(|(l, ..)| *l == log).count() > MAX_READ_RANGES
+        && let Some(oldest) = list.iter().position(|(l, ..)| *l == log)
+    {
+        list.remove(oldest);
+    }
+    true
+}
+
 fn level(list: &[(u32, u32)], log: u32) -> Option<u32> {
     list.iter().find(|(l, _)| *l == log).map(|(_, s)| *s)
 }
@@ -331,5 +350,30 @@ fn raise(list: &mut Vec<(u32, u32)>, log: u32, upto: u32) -> bool {
             list.push((log, upto));
             true
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_that_touch_become_one_and_too_many_are_cut_at_the_old_end() {
+        let mut list = Vec::new();
+        assert!(add_range(&mut list, 1, 0, 3));
+        assert!(!add_range(&mut list, 1, 1, 2));
+        assert!(
+            add_range(&mut list, 1, 4, 6) && add_range(&mut list, 1, 9, 9) && add_range(&mut list, 2, 7, 8)
+        );
+        assert_eq!(list, [(1, 0, 6), (1, 9, 9), (2, 7, 8)]);
+        assert!(add_range(&mut list, 1, 5, 8));
+        assert_eq!(list, [(1, 0, 9), (2, 7, 8)]);
+        assert!(in_range(&list, 1, 9) && !in_range(&list, 1, 10) && !in_range(&list, 2, 6));
+        for n in 0..40 {
+            assert!(add_range(&mut list, 1, 20 + 2 * n, 20 + 2 * n));
+        }
+        assert_eq!(list.len(), MAX_READ_RANGES + 1);
+        assert!(in_range(&list, 1, 98) && !in_range(&list, 1, 9) && in_range(&list, 2, 7));
+        assert!(add_range(&mut list, 1, u32::MAX, u32::MAX) && in_range(&list, 1, u32::MAX));
     }
 }

@@ -213,8 +213,10 @@ impl Conversations {
                 log: log.no,
                 by: log.by,
                 seq: None,
+                place: (WAITING_TIME, log.waiting, index),
                 content: ByteBuf::from(part.bytes),
             };
+            super::fold::index_text(cx.tx, number, &message);
             rows::put(cx.tx, rows::MESSAGES, &number.to_be_bytes(), &message);
             numbers.push((index, number));
             row.last = Some(number);
@@ -333,6 +335,7 @@ impl Conversations {
             if let Some(mut message) = rows::get::<MessageRow>(cx.tx, rows::MESSAGES, &number.to_be_bytes())?
             {
                 message.seq = Some(position.seq);
+                message.place = (position.time, position.seq, *index);
                 rows::put(cx.tx, rows::MESSAGES, &number.to_be_bytes(), &message);
                 messages.push(message.id);
             }

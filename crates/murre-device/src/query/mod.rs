@@ -2,10 +2,13 @@
 //! read-only connection.
 
 mod files;
+mod pages;
 mod types;
 
 pub(crate) use files::file_at;
 pub use files::{file, file_part};
+
+pub use pages::{history, history_after, search};
 pub use types::*;
 
 use crate::account;
@@ -20,7 +23,7 @@ use crate::{contacts, conversations};
 use murre_core::id::{AccountId, DeviceId, LogId, MessageId};
 use murre_core::params::delivery::FAILED_AFTER_MS;
 use murre_core::time::HOUR;
-use murre_core::{Direction, ErrorKind, HasKind, Range, TurnError, View, Wall};
+use murre_core::{BadQuery, Direction, ErrorKind, HasKind, Range, TurnError, View, Wall};
 
 /// Why a query has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +46,9 @@ pub enum QueryError {
     /// The stored bytes of the file are not those that were stored.
     #[error("the stored bytes of this file are damaged")]
     FileDamaged,
+    /// There is nothing to search for, or too much.
+    #[error(transparent)]
+    Query(#[from] BadQuery),
     /// The store failed or is damaged.
     #[error(transparent)]
     Turn(#[from] TurnError),
@@ -61,7 +67,8 @@ impl HasKind for QueryError {
             | Self::UnknownChat
             | Self::UnknownMessage
             | Self::UnknownFile
-            | Self::FileIncomplete => ErrorKind::Caller,
+            | Self::FileIncomplete
+            | Self::Query(_) => ErrorKind::Caller,
             Self::FileDamaged => ErrorKind::Environment,
             Self::Turn(e) => e.kind(),
         }
@@ -136,50 +143,6 @@ pub fn chats(view: &dyn View, now: Wall) -> Result<Vec<ChatInfo>, QueryError> {
     Ok(out.into_iter().map(|(_, info)| info).collect())
 }
 
-/// A page of a chat, oldest first: the newest `limit` messages, or those before `before`, as they stand at `now`.
-///
-/// # Errors
-/// [`QueryError`].
-pub fn history(
-    view: &dyn View,
-    id: LogId,
-    before: Option<MessageId>,
-    limit: usize,
-    now: Wall,
-) -> Result<Vec<MessageInfo>, QueryError> {
-    let (no, _) = conversations::Conversations::find(view, id)?.ok_or(QueryError::UnknownChat)?;
-    let mut range = Range::prefix(&no.to_be_bytes());
-    if let Some(before) = before {
-        let number = find_number(view, &before)?.ok_or(QueryError::UnknownMessage)?;
-        let key = timeline_of(view, no, number)?.ok_or(QueryError::UnknownMessage)?;
-        range.to = std::ops::Bound::Excluded(key);
-    }
-    let page = view.scan(rows::TIMELINE, &range, Direction::Backward, limit.min(MAX_PAGE))?;
-    let mut out = Vec::with_capacity(page.len());
-    for (_, number) in page.iter().rev() {
-        let Ok(number) = number.as_slice().try_into().map(u64::from_be_bytes) else { continue };
-        out.extend(message_at(view, number, now)?);
-    }
-    Ok(out)
-}
-
-/// Where a message stands in its chat's timeline.
-fn timeline_of(view: &dyn View, chat: u32, number: u64) -> Result<Option<Vec<u8>>, QueryError> {
-    // Walk back from the newest in pages: `before` is nearly always near the end.
-    let wanted = number.to_be_bytes();
-    let mut range = Range::prefix(&chat.to_be_bytes());
-    loop {
-        let page = view.scan(rows::TIMELINE, &range, Direction::Backward, MAX_PAGE)?;
-        if let Some((key, _)) = page.iter().find(|(_, n)| n.as_slice() == wanted) {
-            return Ok(Some(key.clone()));
-        }
-        match page.last() {
-            Some((key, _)) if page.len() == MAX_PAGE => range.to = std::ops::Bound::Excluded(key.clone()),
-            _ => return Ok(None),
-        }
-    }
-}
-
 /// Whether there is such a message.
 ///
 /// # Errors
@@ -199,7 +162,7 @@ pub fn message(view: &dyn View, id: MessageId, now: Wall) -> Result<Option<Messa
     }
 }
 
-/// How far a message of ours is, and why it is not further.
+/// How far a message is, and why one of ours is not further.
 ///
 /// # Errors
 /// [`QueryError`].
@@ -207,6 +170,10 @@ pub fn status(view: &dyn View, id: MessageId, now: Wall) -> Result<StatusInfo, Q
     let number = find_number(view, &id)?.ok_or(QueryError::UnknownMessage)?;
     let row: MessageRow =
         rows::get(view, rows::MESSAGES, &number.to_be_bytes())?.ok_or(QueryError::UnknownMessage)?;
+    if !row.own {
+        let state = their_state(view, &row, number)?;
+        return Ok(StatusInfo { id, state, stored_by: 0, devices: Vec::new(), why: "" });
+    }
     let outbox = outbox_of(view, &row)?;
     let state = own_state(view, &row, outbox.as_ref(), now)?;
     let stored_by = outbox.as_ref().and_then(|o| o.boxed.as_ref()).map_or(0, |b| b.signed as usize);
@@ -245,27 +212,33 @@ pub fn status(view: &dyn View, id: MessageId, now: Wall) -> Result<StatusInfo, Q
 
 fn devices(
     view: &dyn View,
-    chat: u32,
+    no: u32,
     log: u32,
     seq: u32,
 ) -> Result<Vec<(DeviceId, MessageState)>, QueryError> {
     let mut out = Vec::new();
-    for (key, value) in view.scan(rows::ACKS, &Range::prefix(&chat.to_be_bytes()), Direction::Forward, 256)? {
+    let shows = match chat(view, no)? {
+        Some(row) => conversations::receipts_on(view, &row)?,
+        None => true,
+    };
+    for (key, value) in view.scan(rows::ACKS, &Range::prefix(&no.to_be_bytes()), Direction::Forward, 256)? {
         let acks: AckRow = rows::decode(rows::ACKS, &value)?;
         let Some(device) = key.get(4..).and_then(DeviceId::from_slice) else { continue };
-        if let Some(state) = acked(&acks, log, seq) {
+        if let Some(state) = acked(&acks, log, seq, shows) {
             out.push((device, state));
         }
     }
     Ok(out)
 }
 
-fn acked(acks: &AckRow, log: u32, seq: u32) -> Option<MessageState> {
-    let reached = |list: &[(u32, u32)]| list.iter().any(|(l, upto)| *l == log && *upto >= seq);
-    match (reached(&acks.read), reached(&acks.delivered)) {
-        (true, _) => Some(MessageState::Read),
-        (false, true) => Some(MessageState::Delivered),
+/// How far a device is. Where receipts are off, what was read is shown as delivered.
+// spec: D-33
+fn acked(acks: &AckRow, log: u32, seq: u32, shows_read: bool) -> Option<MessageState> {
+    let delivered = acks.delivered.iter().any(|(l, upto)| *l == log && *upto >= seq);
+    match (conversations::in_range(&acks.read, log, seq), delivered) {
+        (true, _) if shows_read => Some(MessageState::Read),
         (false, false) => None,
+        _ => Some(MessageState::Delivered),
     }
 }
 
@@ -300,6 +273,15 @@ fn own_state(
     })
 }
 
+/// A message of somebody else is here, and read or not.
+fn their_state(view: &dyn View, row: &MessageRow, number: u64) -> Result<MessageState, QueryError> {
+    let unread = match chat(view, row.chat)? {
+        Some(chat) => conversations::is_unread(view, &chat, row.chat, number)?,
+        None => false,
+    };
+    Ok(if unread { MessageState::Delivered } else { MessageState::Read })
+}
+
 fn message_at(view: &dyn View, number: u64, now: Wall) -> Result<Option<MessageInfo>, QueryError> {
     let Some(row) = rows::get::<MessageRow>(view, rows::MESSAGES, &number.to_be_bytes())? else {
         return Ok(None);
@@ -320,8 +302,7 @@ fn message_at(view: &dyn View, number: u64, now: Wall) -> Result<Option<MessageI
     let state = if row.own {
         own_state(view, &row, outbox_of(view, &row)?.as_ref(), now)?
     } else {
-        let read = chat.read.iter().any(|(by, upto)| *by == row.by && row.seq.is_some_and(|s| s <= *upto));
-        if read { MessageState::Read } else { MessageState::Delivered }
+        their_state(view, &row, number)?
     };
     Ok(Some(MessageInfo {
         id: row.id,
@@ -342,6 +323,18 @@ fn said(content: Option<&Content>) -> Option<FileList> {
     let content = content?;
     let text = content.body::<Text>(kind::TEXT).map(|text| FileList { f: Vec::new(), r: text.r, t: text.t });
     text.or_else(|| content.body::<FileList>(kind::FILES))
+}
+
+/// Whether read receipts are on: of a chat, or of the home.
+///
+/// # Errors
+/// [`QueryError`].
+pub fn receipts(view: &dyn View, id: Option<LogId>) -> Result<ReceiptsInfo, QueryError> {
+    let Some(id) = id else {
+        return Ok(ReceiptsInfo { chat: None, on: conversations::home_receipts(view)?, own: None });
+    };
+    let (_, row) = conversations::Conversations::find(view, id)?.ok_or(QueryError::UnknownChat)?;
+    Ok(ReceiptsInfo { chat: shown(&row), on: conversations::receipts_on(view, &row)?, own: row.receipts })
 }
 
 /// Open and ended invitations of ours.

@@ -120,3 +120,14 @@ pub struct InviteInfo {
     /// Whether it was withdrawn.
     pub withdrawn: bool,
 }
+
+/// Whether read receipts are on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceiptsInfo {
+    /// Of which chat; none is the home.
+    pub chat: Option<LogId>,
+    /// Whether reading is told and shown.
+    pub on: bool,
+    /// The chat's own setting, if it has one.
+    pub own: Option<bool>,
+}

@@ -3,6 +3,8 @@
 mod contact;
 mod doors;
 mod files;
+mod finding;
 mod full;
+mod reading;
 mod vectors;
 mod world;

@@ -26,7 +26,7 @@ fn a_crash_drops_what_was_not_committed() {
     let mut store = store_with(&[b"kept"]);
     store.begin().unwrap();
     let mut ops = batch(&[b"lost", b"kept"]).ops;
-    ops.push(Op::Index { doc: 1, text: "lost".to_owned() });
+    ops.push(Op::Index { doc: 1, tag: 1, text: "lost".to_owned() });
     store.apply(&Batch { ops }).unwrap();
     assert!(store.contains_bytes(b"lost"));
     store.crash();

@@ -135,9 +135,10 @@ fn create_schema(conn: &Connection) -> Result<(), StoreError> {
         "BEGIN IMMEDIATE;
          PRAGMA application_id = {APPLICATION_ID};
          PRAGMA user_version = {SCHEMA_VERSION};
-         CREATE TABLE pending(doc INTEGER PRIMARY KEY, text TEXT NOT NULL);
          CREATE TABLE blobs(id INTEGER PRIMARY KEY);
-         COMMIT;"
+         {}
+         COMMIT;",
+        super::text::SCHEMA
     ))?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use super::table::Table;
 use crate::error::{StoreError, view_error};
 use crate::tx::{check_key, check_kind};
 use murre_core::store::Rows;
-use murre_core::{BlobNo, Direction, Range, Space, View, ViewError};
+use murre_core::{BlobNo, Direction, Query, Range, Search, Space, View, ViewError};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -70,6 +70,18 @@ impl View for SqliteReader {
 
     fn blob(&self, blob: BlobNo, offset: u64, len: usize) -> Result<Option<Vec<u8>>, ViewError> {
         super::blobs::read_once(&self.blobs, blob, offset, len).map_err(view_error)
+    }
+}
+
+impl Search for SqliteReader {
+    fn search(
+        &self,
+        query: &Query,
+        tag: Option<u32>,
+        below: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<u64>, ViewError> {
+        super::text::search(&self.conn, query, tag, below, limit).map_err(view_error)
     }
 }
 

@@ -8,8 +8,8 @@
 //! k     i64::MIN         ... -1                 0                ... i64::MAX
 //! ```
 
-use crate::error::StoreError;
-use murre_core::store::Rows;
+use crate::error::{Misuse, StoreError};
+use murre_core::store::{MAX_DOC, Rows};
 use murre_core::{Direction, Range, SpaceKind};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, params};
 use std::ops::Bound;
@@ -23,6 +23,11 @@ pub(super) const fn to_integer(key: u64) -> i64 {
 
 const fn from_integer(k: i64) -> u64 {
     k.cast_unsigned() ^ TOP_BIT
+}
+
+/// A document number as SQLite's row number: the same number, so that small ones stay small in the index.
+pub(super) fn to_doc(doc: u64) -> Result<i64, StoreError> {
+    if doc < MAX_DOC { Ok(doc.cast_signed()) } else { Err(Misuse::Doc { doc }.into()) }
 }
 
 /// The statements of one space. Their texts are kept because SQLite's statements are cached by text, and writing a

@@ -137,7 +137,7 @@ fn an_erased_marker_is_in_no_file_after_a_checkpoint() {
     // Long enough for overflow pages, and a text that waits for the index.
     let long = [MARKER, &[7; 9000], MARKER].concat();
     let text = String::from_utf8(MARKER.to_vec()).unwrap();
-    commit(&mut store, vec![put(b"short", MARKER), put(b"long", &long), Op::Index { doc: 1, text }]);
+    commit(&mut store, vec![put(b"short", MARKER), put(b"long", &long), Op::Index { doc: 1, tag: 1, text }]);
     assert!(!store.wants_checkpoint());
     store.checkpoint().unwrap();
     assert!(place.holds(MARKER), "or the test would prove nothing");
@@ -409,22 +409,6 @@ fn a_checkpoint_that_a_reader_prevents_is_still_wanted() {
 }
 
 #[test]
-fn texts_wait_for_the_index_until_they_are_forgotten() {
-    let place = Place::new(Some(KEY));
-    let mut store = place.open();
-    let index = |doc, text: &str| Op::Index { doc, text: text.to_owned() };
-    commit(
-        &mut store,
-        vec![index(1, "one"), index(u64::MAX, "last"), index(1, "one, edited"), index(2, "two")],
-    );
-    commit(&mut store, vec![Op::Unindex { doc: 2 }, Op::Unindex { doc: 99 }]);
-    let mut statement = store.conn.prepare("SELECT text FROM pending ORDER BY doc").unwrap();
-    let texts: Vec<String> =
-        statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
-    assert_eq!(texts, ["one, edited", "last"]);
-}
-
-#[test]
 fn the_settings_that_make_commits_durable_hold() {
     for place in both() {
         let store = place.open();
@@ -449,6 +433,8 @@ fn the_settings_that_make_commits_durable_hold() {
         }
     }
 }
+
+mod text;
 
 #[cfg(unix)]
 #[test]

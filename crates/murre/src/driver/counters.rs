@@ -41,6 +41,8 @@ counters! {
     inputs,
     /// Transmits released.
     transmits,
+    /// Steps of the full-text index.
+    index_steps,
     /// Puzzles worked on.
     puzzles,
     /// Transactions that failed and left nothing.

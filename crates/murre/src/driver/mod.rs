@@ -10,6 +10,8 @@
 //!           |_ until nothing waits, or 1,024 turns, or 5 ms
 //! ```
 //!
+//! When nothing has happened for a while, the store's full-text index takes a step.
+//!
 //! All commands that wait go into one turn, so that a machine can pack what belongs together. When a read, an
 //! apply, the COMMIT or the counter fails, nothing of the transaction leaves: the thread rolls back, answers what
 //! waits with [`AskError::Environment`], drops the machine and opens it again from the store.

@@ -9,7 +9,7 @@ use super::{
 use crate::home::counter::SendCounter;
 use murre_core::link::Dest;
 use murre_core::{Class, CommandId, Input, LinkId, Mono, Now, Output, Transmit, TurnError, View};
-use murre_store::StoreError;
+use murre_store::{Backlog, StoreError};
 use rand_core::{OsRng, RngCore};
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -19,6 +19,10 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Least time between two tidyings of the store.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
+/// So long nothing has to happen before the full-text index takes a step.
+const QUIET: Duration = Duration::from_millis(50);
+/// Wait after a step of the index that failed.
+const INDEX_AGAIN: Duration = Duration::from_secs(1);
 /// First wait between two failures in a row, doubled each time; none before the first retry.
 const BACK_OFF: Duration = Duration::from_millis(20);
 
@@ -67,6 +71,7 @@ pub(super) struct Runner<M: Machine, K, O> {
     next_command: u64,
     stopping: bool,
     tidy_at: Option<Instant>,
+    index_at: Option<Instant>,
     // What outlives a machine.
     generation: u64,
     links: BTreeSet<LinkId>,
@@ -113,6 +118,7 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
             next_command: 0,
             stopping: false,
             tidy_at: None,
+            index_at: None,
             generation: 0,
             links: BTreeSet::new(),
             orphans: BTreeSet::new(),
@@ -142,6 +148,7 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
                 look(&self.machine, now);
             }
             self.tidy();
+            self.index();
             if self.stopping {
                 return self.end(StopReason::Asked);
             }
@@ -161,7 +168,7 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
             return;
         }
         let due = self.due.and_then(|at| self.clock.instant(at));
-        let wake = [due, self.tidy_at].into_iter().flatten().min();
+        let wake = [due, self.tidy_at, self.index_at].into_iter().flatten().min();
         tokio::select! {
             biased;
             ask = self.asks.recv() => match ask {
@@ -238,6 +245,7 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
             self.store.apply(batch)?;
         }
         self.store.commit()?;
+        self.index_at = None;
         add(&self.counters.commits, 1);
         if raise.is_some()
             && let Some(counter) = &mut self.counter
@@ -402,6 +410,33 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
         if self.store.wants_tidy() {
             self.store.tidy();
             self.tidy_at = Some(Instant::now() + TIDY_EVERY);
+        }
+    }
+
+    /// A step of the full-text index: when nothing has happened for a while and nothing waits, or when so much waits
+    /// for the index that searches would take time. It is no turn, and nothing of the machine depends on it.
+    // spec: M-27
+    fn index(&mut self) {
+        let backlog = self.store.wants_index();
+        if backlog == Backlog::None {
+            self.index_at = None;
+            return;
+        }
+        let now = Instant::now();
+        let at = *self.index_at.get_or_insert(if backlog == Backlog::Crowded { now } else { now + QUIET });
+        if at > now || (backlog != Backlog::Crowded && self.work_waits()) {
+            return;
+        }
+        match self.store.index() {
+            // The next one at once, unless somebody asks for something in between.
+            Ok(()) => {
+                add(&self.counters.index_steps, 1);
+                self.index_at = Some(now);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the search index could not be written; it is tried again");
+                self.index_at = Some(now + INDEX_AGAIN);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Why a call through the in-process handle has no answer.
 
 use crate::driver::AskError;
-use murre_core::{ErrorKind, HasKind};
+use murre_core::{BadQuery, ErrorKind, HasKind};
 use murre_device::CommandError;
 use murre_device::invite::LinkError;
 use murre_device::query::QueryError;
@@ -66,6 +66,7 @@ impl CallError {
             Self::Command(error) => kebab(&format!("{error:?}")),
             Self::Ask(error) => kebab(&format!("{error:?}")),
             Self::Query(QueryError::Turn(_)) => "environment".to_owned(),
+            Self::Query(QueryError::Query(bad)) => kebab(&format!("{bad:?}")),
             Self::Query(error) => kebab(&format!("{error:?}")),
             Self::Link(error) => format!("link-{}", kebab(&format!("{error:?}"))),
             Self::Unknown { what, .. } => {
@@ -90,6 +91,8 @@ impl CallError {
             Self::Query(QueryError::UnknownFile) => "`murre history CHAT` shows the files of each message",
             Self::Query(QueryError::FileIncomplete) => "wait until it is here: `murre file save` does",
             Self::Query(QueryError::FileDamaged) => "check the disk; ask the sender to send the file again",
+            Self::Query(QueryError::Query(BadQuery::NothingToFind)) => "write a word, or part of one",
+            Self::Query(QueryError::Query(_)) => "make it shorter",
             Self::Query(_) => "check the disk and try again",
             Self::Link(error) => error.hint(),
             Self::Unknown { what, .. } => match *what {
@@ -146,6 +149,7 @@ mod tests {
         assert_eq!(code(AskError::Environment.into()), "environment");
         assert_eq!(code(LinkError::Checksum.into()), "link-checksum");
         assert_eq!(code(QueryError::UnknownChat.into()), "unknown-chat");
+        assert_eq!(code(QueryError::Query(BadQuery::NothingToFind).into()), "nothing-to-find");
         assert_eq!(code(CallError::Unknown { what: "invitation", given: String::new() }), "unknown-invite");
     }
 }

@@ -6,18 +6,20 @@
 mod error;
 mod events;
 mod files;
+mod pages;
 mod resolve;
 
 pub use error::CallError;
 pub use events::{EventPage, Events};
+pub use pages::Place;
 pub use resolve::MIN_PREFIX;
 
 use crate::driver::{Clock, Driver};
 use crate::home::Protection;
 use murre_core::id::{AccountId, LinkSecretId, LogId, MessageId};
-use murre_core::{PeerRef, Rng, TurnError, View, Wall};
+use murre_core::{PeerRef, Rng, Search, TurnError, View, Wall};
 use murre_device::invite::{InviteLink, MAX_HINTS};
-use murre_device::query::{self, ChatInfo, ContactInfo, InviteInfo, Me, MessageInfo, QueryError, StatusInfo};
+use murre_device::query::{self, ChatInfo, ContactInfo, InviteInfo, Me, QueryError, StatusInfo};
 use murre_device::{
     Answer, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, Device, DeviceStatus,
 };
@@ -119,6 +121,14 @@ impl Handle {
     pub async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn View) -> Result<T, CallError> + Send + 'static,
+    ) -> Result<T, CallError> {
+        self.read_texts(|view| read(view)).await
+    }
+
+    /// The same, with full text.
+    async fn read_texts<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Search) -> Result<T, CallError> + Send + 'static,
     ) -> Result<T, CallError> {
         let inner = Arc::clone(&self.0);
         let done = tokio::task::spawn_blocking(move || {
@@ -345,25 +355,6 @@ impl Handle {
         }
     }
 
-    /// A page of a chat, oldest first: the newest, or what precedes a message.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub async fn history(
-        &self,
-        chat: String,
-        before: Option<String>,
-        limit: usize,
-    ) -> Result<Vec<MessageInfo>, CallError> {
-        let now = self.wall();
-        self.read(move |view| {
-            let chat = resolve::chat(view, &chat)?;
-            let before = before.map(|given| resolve::message(view, &given)).transpose()?;
-            Ok(query::history(view, chat, before, limit, now)?)
-        })
-        .await
-    }
-
     /// How far a message is.
     ///
     /// # Errors
@@ -371,15 +362,6 @@ impl Handle {
     pub async fn status(&self, message: String) -> Result<StatusInfo, CallError> {
         let now = self.wall();
         self.read(move |view| Ok(query::status(view, resolve::message(view, &message)?, now)?)).await
-    }
-
-    /// Marks everything received in a chat as read.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub async fn mark_read(&self, chat: String) -> Result<(), CallError> {
-        let chat = self.chat(chat).await?;
-        self.command(Command::Conversations(ConversationsCommand::Read { chat })).await.map(drop)
     }
 
     /// Every event after a cursor and then every new one; none starts with the next new one. When this returns, no

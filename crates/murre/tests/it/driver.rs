@@ -273,3 +273,31 @@ async fn a_store_is_tidied_when_it_wants_to_be_and_no_transaction_is_open() {
     rig.driver.look(|_, _| ()).await.unwrap();
     assert!(!rig.store.1.load(Ordering::SeqCst));
 }
+
+#[tokio::test]
+async fn the_index_takes_its_steps_when_nothing_else_happens_and_a_failed_one_is_tried_again() {
+    let rig = Rig::start().await;
+    rig.store.2.waits.store(5, Ordering::SeqCst);
+    rig.store.2.fails.store(true, Ordering::SeqCst);
+    rig.driver.ask(Ask::Keep(1)).await.unwrap();
+    let before = rig.driver.counts();
+    while rig.store.2.waits.load(Ordering::SeqCst) > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(rig.store.2.steps.load(Ordering::SeqCst), 6);
+    assert_eq!(rig.driver.ask(Ask::Keep(2)).await, Ok(1));
+    assert_eq!(rig.driver.counts().failures, before.failures, "no turn has failed");
+    assert!(rig.store.holds(1) && rig.store.holds(2));
+}
+
+#[tokio::test]
+async fn a_crowd_before_the_index_is_not_left_to_wait_for_a_quiet_moment() {
+    let rig = Rig::start().await;
+    rig.store.2.waits.store(12, Ordering::SeqCst);
+    // Never quiet: each command is given before the pause after the last one is over.
+    for n in 0..5 {
+        rig.driver.ask(Ask::Keep(n)).await.unwrap();
+    }
+    rig.driver.look(|_, _| ()).await.unwrap();
+    assert!(rig.store.2.steps.load(Ordering::SeqCst) >= 3);
+}

@@ -4,13 +4,13 @@ use murre::driver::{Keeper, Machine, Told};
 use murre_core::link::Dest;
 use murre_core::store::{Op, Rows};
 use murre_core::{
-    Batch, Bug, Class, CommandId, Direction, Input, LinkId, Mono, Now, Output, Range, Space, Transmit,
-    TurnError, View, ViewError,
+    Batch, Bug, Class, CommandId, Direction, Input, LinkId, Mono, Now, Output, Query, Range, Search, Space,
+    Transmit, TurnError, View, ViewError,
 };
 use murre_crypto::puzzle::{Puzzle, Solution};
-use murre_store::{Fault, MemoryStore, Store, StoreError};
+use murre_store::{Backlog, Fault, MemoryStore, Store, StoreError};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub const ROWS: Space = Space::seq(300, "toy.rows");
@@ -158,7 +158,15 @@ impl Machine for Toy {
 
 /// A [`MemoryStore`] that the test holds as well.
 #[derive(Clone, Default)]
-pub struct Shared(pub Arc<Mutex<MemoryStore>>, pub Arc<AtomicBool>);
+pub struct Shared(pub Arc<Mutex<MemoryStore>>, pub Arc<AtomicBool>, pub Arc<Index>);
+
+/// What waits for the index of a [`Shared`], and the steps that were taken.
+#[derive(Default)]
+pub struct Index {
+    pub waits: AtomicUsize,
+    pub steps: AtomicUsize,
+    pub fails: AtomicBool,
+}
 
 impl Shared {
     pub fn fail_next(&self, fault: Fault) {
@@ -193,6 +201,36 @@ impl Store for Shared {
     }
     fn rollback(&mut self) {
         self.0.lock().unwrap().rollback();
+    }
+    fn wants_index(&self) -> Backlog {
+        match self.2.waits.load(Ordering::SeqCst) {
+            0 => Backlog::None,
+            1..=9 => Backlog::Some,
+            _ => Backlog::Crowded,
+        }
+    }
+    fn index(&mut self) -> Result<(), StoreError> {
+        self.2.steps.fetch_add(1, Ordering::SeqCst);
+        // Only outside a transaction can another one begin.
+        self.begin().expect("no transaction is open");
+        self.rollback();
+        if self.2.fails.swap(false, Ordering::SeqCst) {
+            return Err(StoreError::Full);
+        }
+        self.2.waits.fetch_sub(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+impl Search for Shared {
+    fn search(
+        &self,
+        query: &Query,
+        tag: Option<u32>,
+        below: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<u64>, ViewError> {
+        self.0.lock().unwrap().search(query, tag, below, limit)
     }
 }
 
