@@ -14,12 +14,17 @@ mod process;
 
 mod capture;
 mod first_chat;
+mod full_disk;
 mod homes;
+mod keyring;
 mod kill_points;
 mod links;
+mod logs;
 mod offline;
 mod placement;
+mod protect;
 mod refusals;
 mod rig;
 mod scan;
+mod wipe;
 mod wire;

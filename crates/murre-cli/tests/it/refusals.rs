@@ -16,7 +16,7 @@ fn a_wrong_command_line_exits_2_and_says_why() {
     usage(&["history", "bob", "--limit", "0"]).says(2, "usage", "--limit");
     // Verbs of later versions are unknown, not accepted and ignored.
     for later in
-        ["react", "edit", "delete", "group", "device", "search", "bundle", "backup", "profile", "tui", "wipe"]
+        ["react", "edit", "delete", "group", "device", "search", "bundle", "backup", "profile", "tui"]
     {
         usage(&[later, "x"]).says(2, "usage", later);
     }
