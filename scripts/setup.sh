@@ -38,6 +38,11 @@ check_packages() {
     fi
     # For the test that looks at the wire. Only root may capture, and without a capture that test looks at less.
     [ "$(id -u)" -ne 0 ] || have tcpdump || missing_packages+=(tcpdump)
+    # For the tests with a real keyring, in a session of their own. Without them those tests are skipped.
+    if [ "$(id -u)" -eq 0 ]; then
+        have dbus-run-session || missing_packages+=(dbus)
+        have gnome-keyring-daemon || missing_packages+=(gnome-keyring)
+    fi
 }
 
 install_packages() {

@@ -24,6 +24,10 @@ pub enum Verb {
     Init(Init),
     #[command(about = help::UP)]
     Up(Up),
+    #[command(about = help::PROTECT)]
+    Protect(Protect),
+    #[command(about = help::WIPE)]
+    Wipe(Wipe),
     #[command(about = help::NODE)]
     Node(Node),
     #[command(about = help::DEVNET)]
@@ -77,8 +81,36 @@ pub struct Init {
     pub name: Option<String>,
     #[arg(long, value_name = "F", help = help::INIT_RESTORE)]
     pub restore_phrase_file: Option<PathBuf>,
+    #[arg(long, conflicts_with = "passphrase_file", help = help::INIT_KEYRING)]
+    pub keyring: bool,
     #[command(flatten)]
     pub protection: Protection,
+}
+
+#[derive(Debug, Args)]
+pub struct Protect {
+    #[command(flatten)]
+    pub new: NewProtection,
+    #[command(flatten)]
+    pub protection: Protection,
+}
+
+/// Exactly one of them.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct NewProtection {
+    #[arg(long, value_name = "F", help = help::NEW_PASSPHRASE)]
+    pub new_passphrase_file: Option<PathBuf>,
+    #[arg(long, help = help::PROTECT_KEYRING)]
+    pub keyring: bool,
+    #[arg(long, help = help::PROTECT_KEY_FILE)]
+    pub key_file: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Wipe {
+    #[arg(long, help = help::WIPE_YES)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]

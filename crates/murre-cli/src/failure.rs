@@ -45,6 +45,16 @@ impl Failure {
         Self { kind: "usage".to_owned(), ..Self::caller(message, text::HINT_USAGE) }
     }
 
+    /// The command line lacks something that is no matter of grammar.
+    pub fn usage_hint(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { kind: "usage".to_owned(), ..Self::caller(message, hint) }
+    }
+
+    /// Whether the command line itself is wrong.
+    pub fn is_usage(&self) -> bool {
+        self.kind == "usage"
+    }
+
     /// A file could not be read or written.
     pub fn file(path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::environment(format!("{}: {error}", path.display()), text::HINT_FILE)

@@ -12,6 +12,23 @@ pub struct Init<'a> {
     pub phrase: &'a str,
 }
 
+/// `protect`
+#[derive(Serialize)]
+pub struct Protect {
+    pub protection: &'static str,
+    pub was: &'static str,
+}
+
+/// `wipe`
+#[derive(Serialize)]
+pub struct Wiped<'a> {
+    pub wiped: bool,
+    pub home: String,
+    pub keyring: Option<&'static str>,
+    pub still_running: Option<u32>,
+    pub left: &'a [String],
+}
+
 /// `up`
 #[derive(Serialize)]
 pub struct UpReady<'a> {

@@ -14,6 +14,7 @@ mod crew;
 mod demo;
 mod failure;
 mod json;
+mod log;
 mod out;
 mod process;
 mod text;
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    log_to_stderr();
+    log::start();
     let json = cli.json;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -58,7 +59,7 @@ fn failed(json: bool, failure: &Failure) -> ExitCode {
             eprintln!("  {}", failure.hint);
         }
     }
-    ExitCode::from(EXIT_FAILED)
+    ExitCode::from(if failure.is_usage() { EXIT_USAGE } else { EXIT_FAILED })
 }
 
 /// Help and version are answers; everything else clap says is a wrong command line, which exits 2.
@@ -76,11 +77,4 @@ fn usage(error: &clap::Error) -> ExitCode {
         let _ = error.print();
     }
     ExitCode::from(EXIT_USAGE)
-}
-
-/// Diagnostics go to standard error, and only what `MURRE_LOG` asks for.
-fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MURRE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

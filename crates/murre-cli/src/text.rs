@@ -26,6 +26,11 @@ pub const HINT_WEB: &str = "leave --web out";
 pub const PUBLIC_REFUSED: &str = "public invitations do not exist in this version";
 pub const INVITE_BUSY: &str = "storing the door where others find it…";
 pub const UP_BUSY: &str = "opening the home…";
+pub const HINT_WIPE: &str =
+    "nothing was removed; say `murre wipe --yes` if you mean it: there is no way back";
+pub const HINT_WIPE_AGAIN: &str = "look at what the system says about that file, then say `murre wipe --yes` again: it goes on where it stopped";
+pub const UP_WIPED: &str = "This home was wiped.";
+pub const PROTECT_BUSY: &str = "wrapping the key again…";
 pub const DEVNET_BUSY: &str = "starting the nodes…";
 pub const HINT_PUBLIC: &str = "make a personal one for each person: `murre invite`";
 pub const TEXT_NOT_UTF8: &str = "the text is not valid UTF-8";
@@ -93,6 +98,29 @@ pub fn init(style: Style, name: &str, home: &Path, phrase: &str, protected: bool
         }
     }
     out.push_str("\nNext: `murre up` in one terminal, `murre invite` in another.");
+    out
+}
+
+pub fn protected(style: Style, by: &str, at_rest: bool) -> String {
+    format!("The key of this home is now protected by: {by} ({}).", rest(style, at_rest))
+}
+
+pub fn would_wipe(home: &Path, remains: &[String]) -> String {
+    format!("this would destroy the account in {}: {}", home.display(), remains.join(", "))
+}
+
+pub fn wiped(style: Style, home: &Path, wiped: &murre::Wiped) -> String {
+    let mut out =
+        format!("{} The key is destroyed, the home {} is removed.", style.good("Wiped."), home.display());
+    if wiped.keyring == Some(false) {
+        out.push_str("\nAn item of the keyring is left; it opens nothing.");
+    }
+    if let Some(pid) = wiped.still_running {
+        out.push_str(&style.bad(&format!("\nProcess {pid} still runs and knows what it knew: end it.")));
+    }
+    if !wiped.left.is_empty() {
+        out.push_str(&format!("\nNot the home's, and still there: {}", wiped.left.join(", ")));
+    }
     out
 }
 
@@ -381,26 +409,30 @@ pub fn short(id: &str) -> &str {
 
 // --- doctor -------------------------------------------------------------------------------------------------
 
-pub fn doctor_offline(style: Style, version: &str, home: &Path, exists: bool) -> String {
+pub fn doctor_offline(
+    style: Style,
+    version: &str,
+    home: &Path,
+    exists: bool,
+    protection: Option<(&str, bool)>,
+) -> String {
     let state = if exists {
         "there is an account; `murre up` starts it"
     } else {
         "no account: `murre init` makes one"
     };
-    format!(
-        "{}\n{}\n{}",
-        row("version", version),
-        row("home", &format!("{} ({state})", home.display())),
-        row("running", &style.dim("no"))
-    )
+    let mut out = vec![row("version", version), row("home", &format!("{} ({state})", home.display()))];
+    out.extend(protection.map(|(by, at_rest)| row("key", &format!("{by}, {}", rest(style, at_rest)))));
+    out.push(row("running", &style.dim("no")));
+    out.join("\n")
+}
+
+fn rest(style: Style, at_rest: bool) -> String {
+    if at_rest { style.good("protected at rest") } else { style.bad("not protected at rest") }
 }
 
 pub fn doctor(style: Style, d: &v1::Doctor) -> String {
-    let rest = if d.protected_at_rest {
-        style.good("protected at rest")
-    } else {
-        style.bad("not protected at rest")
-    };
+    let rest = rest(style, d.protected_at_rest);
     let network = if d.network.is_empty() { style.dim("none known yet") } else { d.network.clone() };
     let small = if d.small_network { style.dim("  small network") } else { String::new() };
     let reach = if d.reachable { style.good("reachable") } else { style.bad("no node answers") };

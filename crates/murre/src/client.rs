@@ -361,6 +361,15 @@ impl Client {
     pub async fn doctor(&self) -> Result<v1::Doctor, ClientError> {
         call!(self, DaemonClient, doctor, v1::DoctorRequest {})
     }
+
+    /// Destroys the key of the running home, which then removes itself and ends. There is no way back.
+    /// [`crate::wipe`] does the same without relying on the process that runs the home.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn wipe(&self) -> Result<(), ClientError> {
+        call!(self, DaemonClient, wipe, v1::WipeRequest {}).map(drop)
+    }
 }
 
 /// Events, each exactly once and in order. It ends only with an error.

@@ -1,7 +1,7 @@
 //! Making a home with an account in it.
 
 use crate::driver::Clock;
-use crate::home::{self, HomeError, KdfCost, MakeError, Passphrase};
+use crate::home::{self, HomeError, KdfCost, MakeError, Shield};
 use murre_core::id::{AccountId, DeviceId};
 use murre_core::{ErrorKind, HasKind, Rng, TurnError};
 use murre_crypto::Phrase;
@@ -18,8 +18,8 @@ pub struct InitConfig {
     pub home: PathBuf,
     /// The name offered to others.
     pub name: String,
-    /// Hides the database key; none leaves it in a file that only its owner may read.
-    pub passphrase: Option<Passphrase>,
+    /// What is to hide the database key.
+    pub shield: Shield,
     /// The phrase of an account that exists already; none makes a new account.
     pub phrase: Option<Phrase>,
 }
@@ -100,7 +100,7 @@ pub fn init(config: InitConfig) -> Result<InitDone, InitError> {
         store.commit()?;
         Ok(made)
     };
-    let made = home::make(&config.home, config.passphrase.as_ref(), KdfCost::default(), fill)?;
+    let made = home::make(&config.home, &config.shield, KdfCost::default(), fill)?;
     Ok(InitDone { account: made.account, device: made.device, phrase: phrase.words() })
 }
 

@@ -7,6 +7,8 @@
 //! | entry | for |
 //! |---|---|
 //! | [`init`] | making a home |
+//! | [`protect`] | changing what hides the key of a home |
+//! | [`wipe`] | removing a home for good, the key first |
 //! | [`up`] | running a home: device, network, local API |
 //! | [`node::run`] | running a node that holds other people's sealed mail |
 //! | [`Client`] | everybody who talks to a running home |
@@ -40,14 +42,16 @@ mod record;
 mod socket;
 mod up;
 pub mod v1;
+mod wipe;
 
 pub use client::{Client, ClientError, SaveError, Saved, WatchStream};
 pub use driver::StopReason;
 pub use handle::{CallError, Handle};
-pub use home::{HomeError, Passphrase};
+pub use home::{HomeError, Passphrase, Shield, protect};
 pub use init::{InitConfig, InitDone, InitError, init};
 /// The recovery phrase an account is made from, for [`InitConfig`].
 pub use murre_crypto::Phrase;
 pub use murre_log::chunk::CHUNK as FILE_CHUNK;
 pub use node::{NetworkChoice, NodeConfig, NodeError, NodeHandle, NodeReady};
 pub use up::{UpConfig, UpError, UpHandle, UpReady, up};
+pub use wipe::{Wiped, wipe};

@@ -3,7 +3,8 @@
 use crate::api;
 use crate::driver::{Driver, Opener, Parts, StartError, StopReason};
 use crate::handle::{self, Facts, Handle};
-use crate::home::{Home, HomeError, Passphrase, names};
+use crate::home::wipe::{on, remove_rest};
+use crate::home::{Home, HomeError, Lock, Passphrase, names};
 use crate::socket;
 use murre_core::{Addr, ErrorKind, HasKind, Input, Now, PeerRef, Transmit, View};
 use murre_device::{Config, Device, Notice, OpenError};
@@ -136,6 +137,7 @@ pub struct UpHandle {
     net: NetHandle,
     api: JoinHandle<()>,
     close: watch::Sender<bool>,
+    wiped: watch::Receiver<bool>,
 }
 
 impl UpHandle {
@@ -153,10 +155,15 @@ impl UpHandle {
 
     /// Waits until the home has stopped by itself, and says why.
     pub async fn stopped(&self) -> StopReason {
-        self.driver.stopped().await
+        let mut wiped = self.wiped.clone();
+        tokio::select! {
+            reason = self.driver.stopped() => reason,
+            Ok(_) = wiped.wait_for(|wiped| *wiped) => StopReason::Wiped,
+        }
     }
 
-    /// Stops it: the API takes no more calls, the device finishes what was handed in, links are flushed.
+    /// Stops it: the API takes no more calls, the device finishes what was handed in, links are flushed. After a wipe
+    /// what is left of the home is removed.
     pub async fn shutdown(mut self) {
         let _ = self.close.send(true);
         if tokio::time::timeout(GRACE, &mut self.api).await.is_err() {
@@ -165,6 +172,13 @@ impl UpHandle {
         self.driver.stop().await;
         self.net.close().await;
         let _ = std::fs::remove_file(&self.ready.socket);
+        if *self.wiped.borrow()
+            && let Ok(lock) = Lock::take(&self.handle.facts().home)
+            // Else whoever ordered the wipe holds the home and does this.
+            && let Err(error) = remove_rest(&self.handle.facts().home, Some(lock), &mut on)
+        {
+            tracing::error!(%error, "the key is destroyed, but not every file could be removed");
+        }
     }
 }
 
@@ -236,6 +250,7 @@ fn serve(
     newest: watch::Receiver<u64>,
 ) -> Result<UpHandle, UpError> {
     let (close, closing) = watch::channel(false);
+    let (wipe, wiped) = watch::channel(false);
     let socket = facts.home.join(names::SOCKET);
     let bound = socket::listen(&facts.home);
     let (listener, user) = bound.map_err(|source| UpError::Api { socket: socket.clone(), source })?;
@@ -245,11 +260,12 @@ fn serve(
         reader,
         newest,
         closing: closing.clone(),
+        wiped: wipe,
         net: net.clone(),
         facts,
     });
     let api = tokio::spawn(api::serve(handle.clone(), listener, user, closing));
-    Ok(UpHandle { ready, handle, driver, net, api, close })
+    Ok(UpHandle { ready, handle, driver, net, api, close, wiped })
 }
 
 /// Opens the device, at start and after each failure.

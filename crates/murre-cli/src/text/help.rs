@@ -25,6 +25,27 @@ pub const INIT_NAME: &str = "The name others are offered [default: a friendly on
 /// `init --restore-phrase-file`
 pub const INIT_RESTORE: &str = "Take the account of these 24 words instead of a new one";
 
+/// `init --keyring`
+pub const INIT_KEYRING: &str =
+    "Let the keyring of this session (GNOME Keyring, KWallet, KeePassXC) protect the home";
+
+/// `protect`
+pub const PROTECT: &str =
+    "Change what protects a home that is not running; its messages are not encrypted again";
+/// `protect --new-passphrase-file`
+pub const NEW_PASSPHRASE: &str = "Protect it by the passphrase in the first line of this file";
+/// `protect --keyring`
+pub const PROTECT_KEYRING: &str = "Protect it by the keyring of this session";
+/// `protect --key-file`
+pub const PROTECT_KEY_FILE: &str =
+    "Protect it by nothing but the rights of a file: whoever copies it can read it";
+
+/// `wipe`
+pub const WIPE: &str =
+    "Destroy the home's key, then the home; also while it runs, and without its passphrase";
+/// `wipe --yes`
+pub const WIPE_YES: &str = "Do it: there is no way back";
+
 /// `up`
 pub const UP: &str = "Run the home until Ctrl-C: the other verbs talk to it";
 /// `up --listen`, `node --listen`

@@ -15,13 +15,19 @@ pub(super) async fn run(session: &Session) -> Done {
         Err(ClientError::NotRunning { .. }) => {
             let version = env!("CARGO_PKG_VERSION");
             let exists = murre::home::exists(&home);
+            let protection = murre::home::protection(&home).ok();
             let line = json::Doctor {
                 version: version.to_owned(),
                 home: home.display().to_string(),
                 exists,
+                protection: protection.map(|by| by.word().to_owned()),
+                protected_at_rest: protection.map(|by| by.at_rest()),
                 ..json::Doctor::default()
             };
-            session.out.show(&line, |style| text::doctor_offline(style, version, &home, exists))
+            session.out.show(&line, |style| {
+                let protection = protection.map(|by| (by.word(), by.at_rest()));
+                text::doctor_offline(style, version, &home, exists, protection)
+            })
         }
         Err(error) => Err(super::refused(error)),
     }

@@ -1,9 +1,11 @@
-//! `init`, and where a home lies.
+//! `init`, `protect`, `wipe`, and where a home lies.
 
-use super::{Session, passphrase};
-use crate::args::Init;
+use super::{Session, ask, interactive, passphrase};
+use crate::args::{Init, Protect, Wipe};
 use crate::failure::{Done, Failure};
 use crate::{json, text};
+use murre::home::{HomeError, Protection};
+use murre::{Passphrase, Shield};
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 
@@ -44,9 +46,13 @@ pub(super) fn init(session: &Session, args: Init) -> Done {
     };
     let restored = phrase.is_some();
     let name = args.name.unwrap_or_else(friendly_name);
-    let passphrase = passphrase(args.protection.passphrase_file.as_deref())?;
-    let protected = passphrase.is_some();
-    let config = murre::InitConfig { home: home.clone(), name: name.clone(), passphrase, phrase };
+    let shield = match passphrase(args.protection.passphrase_file.as_deref())? {
+        Some(passphrase) => Shield::Passphrase(passphrase),
+        None if args.keyring => Shield::Keyring,
+        None => Shield::KeyFile,
+    };
+    let protected = !matches!(shield, Shield::KeyFile);
+    let config = murre::InitConfig { home: home.clone(), name: name.clone(), shield, phrase };
     let done = murre::init(config).map_err(|error| Failure::of(&error, error.hint()))?;
     let answer = json::Init {
         account: done.account.to_string(),
@@ -54,6 +60,56 @@ pub(super) fn init(session: &Session, args: Init) -> Done {
         phrase: &done.phrase,
     };
     session.out.show(&answer, |style| text::init(style, &name, &home, &done.phrase, protected, restored))
+}
+
+/// Changes what protects a home.
+pub(super) fn protect(session: &Session, args: Protect) -> Done {
+    let home = session.home()?;
+    let shield = match &args.new.new_passphrase_file {
+        Some(path) => {
+            let read = Passphrase::read_file(path);
+            Shield::Passphrase(read.map_err(|error| Failure::file(path, &error))?)
+        }
+        None if args.new.keyring => Shield::Keyring,
+        None => Shield::KeyFile,
+    };
+    let mut old = passphrase(args.protection.passphrase_file.as_deref())?;
+    let busy = session.out.busy(text::PROTECT_BUSY);
+    let mut done = murre::protect(&home, old.as_ref(), &shield);
+    drop(busy);
+    if matches!(done, Err(HomeError::PassphraseNeeded)) && interactive() {
+        old = ask::passphrase();
+        done = murre::protect(&home, old.as_ref(), &shield);
+    }
+    let done = done.map_err(|error| Failure::of(&error, error.hint()))?;
+    let answer = json::Protect { protection: done.to.word(), was: done.from.word() };
+    session.out.show(&answer, |style| text::protected(style, done.to.word(), done.to != Protection::KeyFile))
+}
+
+/// Removes a home for good.
+pub(super) async fn wipe(session: &Session, args: Wipe) -> Done {
+    let home = session.home()?;
+    if !args.yes {
+        let remains = murre::home::wipe::remains(&home);
+        return Err(if remains.is_empty() {
+            let error = HomeError::NoHome { home };
+            Failure::of(&error, error.hint())
+        } else {
+            Failure::usage_hint(text::would_wipe(&home, &remains), text::HINT_WIPE)
+        });
+    }
+    let wiped = murre::wipe(&home).await.map_err(|error| match error {
+        HomeError::NoHome { .. } => Failure::of(&error, error.hint()),
+        other => Failure::of(&other, text::HINT_WIPE_AGAIN),
+    })?;
+    let answer = json::Wiped {
+        wiped: true,
+        home: home.display().to_string(),
+        keyring: wiped.keyring.map(|gone| if gone { "removed" } else { "left" }),
+        still_running: wiped.still_running,
+        left: &wiped.left,
+    };
+    session.out.show(&answer, |style| text::wiped(style, &home, &wiped))
 }
 
 /// An adjective and a bird. The standard library's hash seeds are random enough for a name.

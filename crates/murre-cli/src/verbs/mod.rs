@@ -66,6 +66,8 @@ pub(crate) async fn run(cli: Cli) -> Done {
     let session = Session { out: Out::new(cli.json), home: cli.home };
     match cli.verb {
         Verb::Init(args) => home::init(&session, args),
+        Verb::Protect(args) => home::protect(&session, args),
+        Verb::Wipe(args) => home::wipe(&session, args).await,
         Verb::Up(args) => up::run(&session, args).await,
         Verb::Node(args) => node::run(&session, args).await,
         Verb::Devnet(args) => devnet::run(&session, args).await,

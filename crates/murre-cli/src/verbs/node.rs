@@ -5,6 +5,7 @@ use crate::args::Node;
 use crate::failure::{Done, Failure};
 use crate::{json, text};
 use murre::node::{self, NetworkChoice, NodeConfig, NodeHandle};
+use std::path::Path;
 use std::time::Duration;
 
 /// How often the numbers are looked at when changes are to be told.
@@ -12,12 +13,19 @@ const LOOK: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(session: &Session, args: Node) -> Done {
     let tell_numbers = args.tell;
+    let store = match &args.store {
+        Some(store) => store.clone(),
+        None => home::data_dir()
+            .map(|dir| dir.join("node"))
+            .ok_or_else(|| Failure::caller(text::NO_HOME_DIR, text::HINT_FILE))?,
+    };
     let stop = asked_to_stop(args.while_stdin);
     tokio::pin!(stop);
     let handle = tokio::select! {
-        handle = start(args) => handle?,
+        handle = start(args, &store) => handle?,
         () = &mut stop => return Ok(()),
     };
+    crate::log::also_in(&store);
     let ready = handle.ready();
     let (peer, listen) = (ready.peer.clone(), ready.listen.clone());
     let line = json::NodeReady { event: "ready", peer: &peer, listen: &listen };
@@ -30,6 +38,7 @@ pub(super) async fn run(session: &Session, args: Node) -> Done {
         failure = tell(session, &handle), if tell_numbers => Some(failure.message),
         () = &mut stop => None,
     };
+    tracing::info!("stopping");
     handle.shutdown().await;
     match stopped {
         Some(reason) => Err(Failure::environment(reason, text::HINT_NODE_STOPPED)),
@@ -57,14 +66,8 @@ async fn tell(session: &Session, handle: &NodeHandle) -> Failure {
     }
 }
 
-async fn start(args: Node) -> Result<NodeHandle, Failure> {
-    let store = match args.store {
-        Some(store) => store,
-        None => home::data_dir()
-            .map(|dir| dir.join("node"))
-            .ok_or_else(|| Failure::caller(text::NO_HOME_DIR, text::HINT_FILE))?,
-    };
-    let mut config = NodeConfig::devnet(store);
+async fn start(args: Node, store: &Path) -> Result<NodeHandle, Failure> {
+    let mut config = NodeConfig::devnet(store.to_owned());
     if let Some(file) = args.network.network {
         config.network = NetworkChoice::File(file);
     }

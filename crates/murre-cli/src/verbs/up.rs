@@ -5,7 +5,7 @@ use crate::args::Up;
 use crate::failure::{Done, Failure};
 use crate::{json, text};
 use murre::home::HomeError;
-use murre::{UpConfig, UpError, UpHandle};
+use murre::{StopReason, UpConfig, UpError, UpHandle};
 
 pub(super) async fn run(session: &Session, args: Up) -> Done {
     if args.web.is_some() {
@@ -20,6 +20,7 @@ pub(super) async fn run(session: &Session, args: Up) -> Done {
         handle = start(session, args) => handle?,
         () = &mut stop => return Ok(()),
     };
+    crate::log::also_in(&session.home()?);
     let listen = handle.ready().listen.clone();
     let ready = json::UpReady { event: "ready", listen: &listen, web: None };
     let shown = session.out.show(&ready, |style| text::up_ready(style, &listen, bootstrap));
@@ -28,12 +29,15 @@ pub(super) async fn run(session: &Session, args: Up) -> Done {
         return Err(failure);
     }
     let stopped = tokio::select! {
-        reason = handle.stopped() => Some(reason.to_string()),
+        reason = handle.stopped() => Some(reason),
         () = &mut stop => None,
     };
+    tracing::info!("stopping");
     handle.shutdown().await;
     match stopped {
-        Some(reason) => Err(Failure::environment(reason, text::HINT_UP_STOPPED)),
+        // What was wanted has happened: nobody is to start this home again.
+        Some(StopReason::Wiped) => session.out.words(|_| text::UP_WIPED.to_owned()),
+        Some(reason) => Err(Failure::environment(reason.to_string(), text::HINT_UP_STOPPED)),
         None => Ok(()),
     }
 }

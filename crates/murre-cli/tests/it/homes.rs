@@ -1,7 +1,7 @@
 //! Homes: made once, run once, opened only with the right key.
 
 use crate::person::Person;
-use crate::rig::{LIMIT, dir, pen, refused, text};
+use crate::rig::{LIMIT, Rig, dir, pen, refused, text};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -146,4 +146,28 @@ fn a_damaged_or_foreign_database_is_refused_and_left_alone() {
     std::fs::write(&file, &good).expect("file");
     let mut ann = ann;
     ann.start(&[]).expect("the right database opens again");
+}
+
+#[test]
+fn yesterdays_database_is_refused_and_the_newer_one_goes_on() {
+    let rig = Rig::new(1);
+    let mut ann = Person::new(&rig.pen, rig.dir.path(), "ann");
+    ann.init("Ann").expect("init");
+    let yesterday = std::fs::read(store(ann.home())).expect("store");
+    ann.start(&rig.bootstrap()).expect("up");
+    // Knowing the nodes and making a door takes words to them.
+    ann.knows(1, LIMIT).expect("the node is known");
+    ann.one(&["invite"]).expect("invite");
+    ann.stop().expect("a clean end");
+    let today = std::fs::read(store(ann.home())).expect("store");
+    std::fs::write(store(ann.home()), &yesterday).expect("the copy");
+    let refusal = refused(&rig.pen, ann.home(), &["up", "--no-web"], b"");
+    refusal.says(1, "environment", "older than what this device has sent");
+    assert!(
+        refusal.hint.contains("murre restore") && refusal.hint.contains("never copy a home back"),
+        "{refusal:?}"
+    );
+    assert!(std::fs::read(store(ann.home())).expect("store") == yesterday, "it is left as it was");
+    std::fs::write(store(ann.home()), &today).expect("the newer one");
+    ann.start(&rig.bootstrap()).expect("the newer one goes on");
 }

@@ -18,8 +18,7 @@ fn a_wrong_command_line_exits_2_and_says_why() {
     usage(&["search", "x", "--limit", "1001"]).says(2, "usage", "--limit");
     usage(&["receipts", "bob", "maybe"]).says(2, "usage", "maybe");
     // Verbs of later versions are unknown, not accepted and ignored.
-    for later in ["react", "edit", "delete", "group", "device", "bundle", "backup", "profile", "tui", "wipe"]
-    {
+    for later in ["react", "edit", "delete", "group", "device", "bundle", "backup", "profile", "tui"] {
         usage(&[later, "x"]).says(2, "usage", later);
     }
     let ran = pen.run(&["frobnicate"], b"", LIMIT).expect("a verb that ends");

@@ -96,6 +96,17 @@ pub fn text(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_else(|| panic!("{field} in {value}")).to_owned()
 }
 
+/// Starts a home with these further options, waits until it is up, and stops it. `false` if it did not come up.
+pub fn opens(pen: &Pen, home: &Path, options: &[&str]) -> bool {
+    let dir = dir();
+    let home = home.to_string_lossy();
+    let mut args = vec!["--json", "--home", &home, "up", "--no-web", "--while-stdin"];
+    args.extend(options);
+    let mut up = pen.spawn(&args, &dir.path().join("up.log")).expect("up");
+    let ready = up.line(Instant::now() + LIMIT).is_ok_and(|line| line["event"] == "ready");
+    ready && up.terminate(Instant::now() + LIMIT).is_ok()
+}
+
 /// A refusal: what `--json` printed on standard error.
 #[derive(Debug)]
 pub struct Refusal {

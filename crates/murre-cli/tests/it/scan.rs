@@ -61,7 +61,7 @@ impl Scanner {
     }
 
     /// Looks through every file below `dir`; answers what was found where, and how many bytes were looked at.
-    fn scan(&self, dir: &Path) -> (Vec<String>, u64) {
+    pub fn scan(&self, dir: &Path) -> (Vec<String>, u64) {
         let (mut found, mut seen) = (Vec::new(), 0);
         let mut left = vec![dir.to_owned()];
         while let Some(path) = left.pop() {

@@ -2,7 +2,6 @@
 
 use super::status::status;
 use crate::handle::Handle;
-use crate::home::Protection;
 use crate::v1::{self, daemon_server};
 use murre_device::DeviceStatus;
 use tonic::{Request, Response, Status};
@@ -16,15 +15,11 @@ impl daemon_server::Daemon for Daemon {
         let facts = self.0.facts();
         let (mut counters, listen) = self.0.numbers();
         counters.extend(device_numbers(&device));
-        let protection = match facts.protection {
-            Protection::Passphrase => "passphrase",
-            Protection::KeyFile => "key-file",
-        };
         Ok(Response::new(v1::Doctor {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             home: facts.home.display().to_string(),
-            protection: protection.to_owned(),
-            protected_at_rest: facts.protection == Protection::Passphrase,
+            protection: facts.protection.word().to_owned(),
+            protected_at_rest: facts.protection.at_rest(),
             profile: facts.profile.to_owned(),
             network: device.client.network.map(|(_, name)| name).unwrap_or_default(),
             nodes_known: device.client.nodes_known as u64,
@@ -35,6 +30,11 @@ impl daemon_server::Daemon for Daemon {
             listen,
             counters: counters.into_iter().map(|(name, value)| v1::Counter { name, value }).collect(),
         }))
+    }
+
+    async fn wipe(&self, _: Request<v1::WipeRequest>) -> Result<Response<v1::Done>, Status> {
+        self.0.wipe().await.map_err(status)?;
+        Ok(Response::new(v1::Done {}))
     }
 }
 

@@ -56,6 +56,9 @@ pub enum AskError {
     /// The store failed; nothing of the command was kept.
     #[error("the store failed, nothing was changed")]
     Environment,
+    /// No room for what was to be stored; nothing of the command was kept.
+    #[error("the disk is full, nothing was changed")]
+    DiskFull,
     /// The machine is not running any more. The command may have been kept.
     #[error("the machine has stopped")]
     Stopped,
@@ -73,6 +76,9 @@ pub enum StopReason {
     /// It was asked to.
     #[error("stopped")]
     Asked,
+    /// The home was wiped.
+    #[error("this home was wiped")]
+    Wiped,
     /// Its store or its machine failed again and again.
     #[error("stopped after {failures} failures, the last one: {last}")]
     Failing {
@@ -92,6 +98,7 @@ impl StopReason {
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Asked => "start it again when you like",
+            Self::Wiped => "make a new home with `murre init --name NAME`",
             Self::Failing { .. } => {
                 "check the disk (space, health), then start again; what was confirmed is kept"
             }
@@ -103,7 +110,7 @@ impl StopReason {
 impl HasKind for StopReason {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Asked => ErrorKind::Caller,
+            Self::Asked | Self::Wiped => ErrorKind::Caller,
             Self::Failing { .. } => ErrorKind::Environment,
             Self::Died => ErrorKind::Bug,
         }

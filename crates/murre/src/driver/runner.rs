@@ -39,6 +39,17 @@ enum Fault {
     Open(String),
 }
 
+impl Fault {
+    /// What those who wait are told.
+    // spec: H-22
+    fn told(&self) -> AskError {
+        match self {
+            Self::Store(StoreError::Full) => AskError::DiskFull,
+            _ => AskError::Environment,
+        }
+    }
+}
+
 /// What leaves once it is durable.
 enum Held<E> {
     Transmit(Transmit),
@@ -329,7 +340,7 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
     fn recover(&mut self, mut fault: Fault) -> Result<(), StopReason> {
         self.store.rollback();
         for (_, waiter) in std::mem::take(&mut self.waiters) {
-            let _ = waiter.send(Err(AskError::Environment));
+            let _ = waiter.send(Err(fault.told()));
         }
         self.commands.clear();
         loop {
@@ -355,6 +366,10 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
         }
         self.failures += 1;
         self.failed_at = Some(Instant::now());
+        if fault.told() == AskError::DiskFull {
+            // No reason to give up: somebody makes room, and then all goes on. Until then it is tried ever more rarely.
+            self.failures = self.failures.min(MAX_FAILURES - 2);
+        }
         if self.failures >= MAX_FAILURES {
             return Err(StopReason::Failing { failures: self.failures, last: fault.to_string() });
         }

@@ -1,6 +1,7 @@
 //! Why a call through the in-process handle has no answer.
 
 use crate::driver::AskError;
+use crate::home::HomeError;
 use murre_core::{BadQuery, ErrorKind, HasKind};
 use murre_device::CommandError;
 use murre_device::invite::LinkError;
@@ -53,6 +54,9 @@ pub enum CallError {
         /// Why.
         why: &'static str,
     },
+    /// The home's files cannot be used.
+    #[error(transparent)]
+    Home(#[from] HomeError),
     /// The program is being stopped.
     #[error("this home is being stopped")]
     Stopping,
@@ -75,6 +79,7 @@ impl CallError {
             Self::Ambiguous { .. } => "ambiguous".to_owned(),
             Self::CursorAhead { .. } => "cursor-ahead".to_owned(),
             Self::BadField { .. } => "bad-field".to_owned(),
+            Self::Home(error) => kebab(&format!("{error:?}")),
             Self::Stopping => "stopped".to_owned(),
         }
     }
@@ -84,7 +89,13 @@ impl CallError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Command(error) => error.hint(),
-            Self::Ask(AskError::Environment) => "check the disk and try again",
+            Self::Home(error) => error.hint(),
+            Self::Ask(AskError::DiskFull) => {
+                "make room on the disk, then try again; everything that was confirmed is kept"
+            }
+            Self::Ask(AskError::Environment) => {
+                "check the disk, then try again; everything that was confirmed is kept"
+            }
             Self::Ask(AskError::Stopped) | Self::Stopping => "start it again with `murre up`",
             Self::Query(QueryError::UnknownChat) => "`murre chat list` shows the chats",
             Self::Query(QueryError::UnknownMessage) => "`murre history CHAT` shows the messages",
@@ -113,6 +124,7 @@ impl HasKind for CallError {
         match self {
             Self::Command(error) => error.kind(),
             Self::Ask(error) => error.kind(),
+            Self::Home(error) => error.kind(),
             Self::Query(error) => error.kind(),
             Self::Link(error) => error.kind(),
             Self::Unknown { .. }

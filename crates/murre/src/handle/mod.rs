@@ -15,7 +15,7 @@ pub use pages::Place;
 pub use resolve::MIN_PREFIX;
 
 use crate::driver::{Clock, Driver};
-use crate::home::Protection;
+use crate::home::{Protection, keyring, wipe};
 use murre_core::id::{AccountId, LinkSecretId, LogId, MessageId};
 use murre_core::{PeerRef, Rng, Search, TurnError, View, Wall};
 use murre_device::invite::{InviteLink, MAX_HINTS};
@@ -44,6 +44,7 @@ pub(crate) struct Parts {
     pub reader: SqliteReader,
     pub newest: watch::Receiver<u64>,
     pub closing: watch::Receiver<bool>,
+    pub wiped: watch::Sender<bool>,
     pub net: NetHandle,
     pub facts: Facts,
 }
@@ -66,6 +67,7 @@ struct Inner {
     reader: Mutex<SqliteReader>,
     newest: watch::Receiver<u64>,
     closing: watch::Receiver<bool>,
+    wiped: watch::Sender<bool>,
     net: NetHandle,
     facts: Facts,
     clock: Clock,
@@ -94,15 +96,32 @@ pub struct Change {
 
 impl Handle {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { driver, reader, newest, closing, net, facts } = parts;
+        let Parts { driver, reader, newest, closing, wiped, net, facts } = parts;
         let reader = Mutex::new(reader);
-        Self(Arc::new(Inner { driver, reader, newest, closing, net, facts, clock: Clock::start() }))
+        Self(Arc::new(Inner { driver, reader, newest, closing, wiped, net, facts, clock: Clock::start() }))
     }
 
     /// What does not change while the home runs.
     #[must_use]
     pub fn facts(&self) -> &Facts {
         &self.0.facts
+    }
+
+    /// Destroys the home's key; whoever runs the home then ends it.
+    ///
+    /// # Errors
+    /// [`CallError::Home`] if the key is not destroyed for certain. The home ends all the same.
+    // spec: H-18
+    pub async fn wipe(&self) -> Result<(), CallError> {
+        let home = self.0.facts.home.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let item = wipe::destroy_key(&home, &mut wipe::on)?;
+            item.into_iter().for_each(keyring::forget);
+            Ok(())
+        });
+        let done = done.await.map_err(|_| CallError::Stopping)?;
+        self.0.wiped.send_replace(true);
+        done
     }
 
     /// Hands a command to the device and waits until it is durable.

@@ -1,5 +1,6 @@
 //! Why a home cannot be used.
 
+use super::KeyringError;
 use murre_core::{ErrorKind, HasKind, ViewError};
 use murre_store::StoreError;
 use std::io;
@@ -20,14 +21,14 @@ pub enum HomeError {
         /// The other process, if it said who it is.
         pid: Option<u32>,
     },
-    /// Neither key file is there, but a store is.
+    /// No key file is there, but a store is.
     #[error("the key file of {} is missing", home.display())]
     KeyMissing {
         /// The directory.
         home: PathBuf,
     },
-    /// Both key files are there.
-    #[error("{} holds two key files, key and key.wrapped", home.display())]
+    /// More than one key file is there, and none says that it replaces the other.
+    #[error("{} holds more than one key file (key, key.wrapped, key.keyring)", home.display())]
     TwoKeys {
         /// The directory.
         home: PathBuf,
@@ -50,6 +51,12 @@ pub enum HomeError {
     /// The passphrase opens nothing.
     #[error("the passphrase is wrong")]
     WrongPassphrase,
+    /// A new passphrase has no text.
+    #[error("an empty passphrase protects nothing")]
+    EmptyPassphrase,
+    /// The keyring does not help.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
     /// A passphrase was given for a home without one.
     #[error("a passphrase was given, but this home is not protected by one")]
     NotProtected,
@@ -143,15 +150,17 @@ impl HomeError {
             Self::NoHome { .. } => "make one with `murre init --name NAME`, or name another with --home",
             Self::AlreadyRunning { .. } => "use it through its API, or stop that process first",
             Self::KeyMissing { .. } => {
-                "put the key file back from your copy; if `murre init` was interrupted here, empty the directory and run it again"
+                "put the key file back from your copy; if `murre init` or `murre wipe` was interrupted here, `murre wipe --yes` removes the rest"
             }
-            Self::TwoKeys { .. } => "move the one that does not belong there away",
+            Self::TwoKeys { .. } => "nothing was changed; move those that do not belong there away",
             Self::KeyDamaged { .. } => {
                 "put the key file back from your copy, or restore with `murre restore`"
             }
             Self::KeyCost { .. } => "put the key file back from your copy",
             Self::PassphraseNeeded => "pass --passphrase-file F or set MURRE_PASSPHRASE_FILE",
             Self::WrongPassphrase => "try again; nothing was changed",
+            Self::EmptyPassphrase => "give a passphrase with at least one character; nothing was changed",
+            Self::Keyring(error) => error.hint(),
             Self::NotProtected => "leave the passphrase out",
             Self::NoStore { .. } => {
                 "put store.db back; if `murre init` was interrupted here, empty the directory and run it again"
@@ -183,6 +192,7 @@ impl HasKind for HomeError {
             | Self::AlreadyRunning { .. }
             | Self::PassphraseNeeded
             | Self::WrongPassphrase
+            | Self::EmptyPassphrase
             | Self::NotProtected
             | Self::StoreKey { .. }
             | Self::StoreForeign { .. }

@@ -1,10 +1,13 @@
 //! Files and directories that only their owner may read, written so that a crash leaves the old or the new.
 
-use super::HomeError;
+use super::{HomeError, names};
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+/// Most bytes of a key file that are overwritten: ours have two hundred.
+const MAX_OVERWRITTEN: u64 = 1 << 20;
 
 /// Makes a directory that only its owner may enter.
 pub(crate) fn private_dir(path: &Path) -> Result<(), HomeError> {
@@ -30,7 +33,7 @@ pub(crate) fn make_private(path: &Path) -> Result<(), HomeError> {
 // spec: H-2
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".tmp");
+    name.push(names::BESIDE);
     let beside = path.with_file_name(name);
     let mut file = OpenOptions::new()
         .write(true)
@@ -42,6 +45,25 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), HomeError> 
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(HomeError::io(&beside))?;
     fs::rename(&beside, path).map_err(HomeError::io(path))?;
     sync_dir(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// Writes zeros over a file, as far as the file system writes in place, and syncs them.
+// spec: H-15
+pub(crate) fn overwrite(file: &File) -> io::Result<()> {
+    let len = file.metadata()?.len().min(MAX_OVERWRITTEN);
+    file.write_all_at(&vec![0; usize::try_from(len).unwrap_or_default()], 0)?;
+    file.sync_all()
+}
+
+/// Overwrites and removes a file. `false` if there is none.
+pub(crate) fn shred(path: &Path) -> Result<bool, HomeError> {
+    match OpenOptions::new().write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        opened => opened.and_then(|file| overwrite(&file)).map_err(HomeError::io(path))?,
+    }
+    fs::remove_file(path).map_err(HomeError::io(path))?;
+    sync_dir(path.parent().unwrap_or(Path::new(".")))?;
+    Ok(true)
 }
 
 /// Makes the names in a directory durable.

@@ -4,8 +4,8 @@
 //! crash before that leaves a directory that the next `init` clears; a failure leaves nothing.
 
 use super::counter::SendCounter;
-use super::key::NewKey;
-use super::{HomeError, KdfCost, Lock, Passphrase, exists, files, names};
+use super::key::{self, NewFile, Shield};
+use super::{HomeError, KdfCost, Lock, exists, files, names};
 use murre_core::{ErrorKind, HasKind};
 use murre_store::{Config, SqliteStore};
 use std::fs;
@@ -51,7 +51,7 @@ impl<E: HasKind> HasKind for MakeError<E> {
 // spec: H-7, H-8
 pub fn make<T, E>(
     home: &Path,
-    passphrase: Option<&Passphrase>,
+    shield: &Shield,
     cost: KdfCost,
     fill: impl FnOnce(&mut SqliteStore) -> Result<T, E>,
 ) -> Result<T, MakeError<E>> {
@@ -66,7 +66,7 @@ pub fn make<T, E>(
             return Err(error.into());
         }
     };
-    match build(home, passphrase, cost, fill) {
+    match build(home, shield, cost, fill) {
         Ok(value) => {
             lock.release();
             Ok(value)
@@ -87,7 +87,7 @@ pub fn make<T, E>(
 
 fn build<T, E>(
     home: &Path,
-    passphrase: Option<&Passphrase>,
+    shield: &Shield,
     cost: KdfCost,
     fill: impl FnOnce(&mut SqliteStore) -> Result<T, E>,
 ) -> Result<T, MakeError<E>> {
@@ -103,29 +103,45 @@ fn build<T, E>(
     }
     files::make_private(home)?;
     files::private_dir(&new)?;
-    let key = NewKey::generate(passphrase, cost)?;
+    let key = key::draw();
+    let file = NewFile::make(&key, shield, cost, None)?;
+    let built = assemble(home, &new, &key, &file, fill);
+    if built.is_err() {
+        file.withdraw();
+    }
+    built
+}
+
+/// Everything under `new`, then up.
+fn assemble<T, E>(
+    home: &Path,
+    new: &Path,
+    key: &[u8; 32],
+    file: &NewFile,
+    fill: impl FnOnce(&mut SqliteStore) -> Result<T, E>,
+) -> Result<T, MakeError<E>> {
     let db = new.join(names::STORE);
-    let mut store = SqliteStore::open(&db, Some(&key.key), Config::default())
-        .map_err(|source| HomeError::store(&new, source))?;
+    let mut store = SqliteStore::open(&db, Some(key), Config::default())
+        .map_err(|source| HomeError::store(new, source))?;
     let value = fill(&mut store).map_err(MakeError::Fill)?;
     // Everything is in the file itself before it moves: the WAL keeps its old name.
-    store.checkpoint().map_err(|source| HomeError::store(&new, source))?;
+    store.checkpoint().map_err(|source| HomeError::store(new, source))?;
     drop(store);
     SendCounter::create(&new.join(names::SENT))?;
-    key.write(&new)?;
-    for name in [names::SENT, names::STORE, key.name] {
+    file.write(new)?;
+    for name in [names::SENT, names::STORE, file.protection.file()] {
         let (from, to) = (new.join(name), home.join(name));
         fs::rename(&from, &to).map_err(HomeError::io(&to))?;
         files::sync_dir(home)?;
     }
-    fs::remove_dir_all(&new).map_err(HomeError::io(&new))?;
+    fs::remove_dir_all(new).map_err(HomeError::io(new))?;
     Ok(value)
 }
 
 /// Removes what a failed build put in place.
 fn clear(home: &Path) {
     let _ = fs::remove_dir_all(home.join(names::NEW));
-    for name in [names::KEY, names::WRAPPED, names::STORE, names::SENT] {
+    for name in [names::KEY, names::WRAPPED, names::KEYRING, names::STORE, names::SENT] {
         let _ = fs::remove_file(home.join(name));
     }
 }

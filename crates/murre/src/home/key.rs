@@ -1,18 +1,24 @@
-//! The database key and what hides it.
+//! The database key and what hides it: three forms, of which a home has one.
 //!
 //! ```text
-//! key           DAG-CBOR { c: checksum 8, k: key 32, v: 1 }
+//! key           DAG-CBOR { c: checksum 8, k: key 32, r?: replaces 8, v: 1 }
 //!
-//! key.wrapped   DAG-CBOR { c: checksum 8, m: KiB, n: nonce 24, p: lanes, s: salt 16, t: passes, v: 1, w: wrapped 48 }
+//! key.wrapped   DAG-CBOR { c: checksum 8, m: KiB, n: nonce 24, p: lanes, r?: replaces 8, s: salt 16, t: passes, v: 1,
+//!                          w: wrapped 48 }
 //!
 //!   passphrase --Argon2id(salt s; m, t, p)--> 32 bytes --XChaCha20-Poly1305(nonce n)--> w
+//!
+//! key.keyring   DAG-CBOR { c: checksum 8, i: item 16, n: nonce 24, r?: replaces 8, v: 1, w: wrapped 48 }
+//!
+//!   item i of the session's keyring --> 32 bytes --XChaCha20-Poly1305(nonce n)--> w
 //! ```
 //!
 //! The checksum is the head of a labelled hash over the other fields. It tells a damaged file from a wrong
-//! passphrase; it hides nothing and proves nothing.
+//! passphrase; it hides nothing and proves nothing. `r` is the checksum of the file that this one was written to
+//! replace: so a change of protection that a crash cut short is told from two files that do not belong together.
 
-use super::{HomeError, files, names};
-use argon2::{Algorithm, Argon2, Params, Version};
+use super::keyring::{self, ItemId};
+use super::{HomeError, KdfCost, Passphrase, files, names};
 use murre_core::id::Bytes;
 use murre_core::{Label, codec};
 use murre_crypto::{Secret, seal};
@@ -24,105 +30,97 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 const CHECKSUM: Label = Label::new("murre v1 home key checksum");
-const AAD: &[u8] = b"murre v1 home key";
+const AAD_PASSPHRASE: &[u8] = b"murre v1 home key";
+const AAD_KEYRING: &[u8] = b"murre v1 home key in keyring";
 /// Longest key file that is read, bytes.
 const MAX_KEY_FILE: usize = 1_024;
-/// Longest passphrase file that is read, bytes.
-const MAX_PASSPHRASE: u64 = 4_096;
-
-/// A passphrase. Cleared from memory when dropped; never printed.
-#[derive(Clone)]
-pub struct Passphrase(Zeroizing<String>);
-
-impl Passphrase {
-    /// Takes a text as it is.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
-
-    /// The first line of a file, without its end.
-    ///
-    /// # Errors
-    /// What the system says; [`io::ErrorKind::InvalidData`] for an empty first line or a text over 4,096 bytes.
-    pub fn read_file(path: &Path) -> io::Result<Self> {
-        let mut text = Zeroizing::new(String::with_capacity(MAX_PASSPHRASE as usize + 1));
-        fs::File::open(path)?.take(MAX_PASSPHRASE + 1).read_to_string(&mut text)?;
-        let invalid = |what| Err(io::Error::new(io::ErrorKind::InvalidData, what));
-        if text.len() as u64 > MAX_PASSPHRASE {
-            return invalid("the passphrase file is too long");
-        }
-        match text.lines().next() {
-            None | Some("") => invalid("the passphrase file has no text in its first line"),
-            Some(line) => Ok(Self(Zeroizing::new(line.to_owned()))),
-        }
-    }
-}
-
-impl std::fmt::Debug for Passphrase {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Passphrase(..)")
-    }
-}
-
-/// What a guess of the passphrase costs. Stored in the key file, so a later version may raise it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KdfCost {
-    /// Argon2id memory, KiB.
-    pub mem: u32,
-    /// Argon2id passes.
-    pub passes: u32,
-    /// Argon2id lanes.
-    pub lanes: u32,
-}
-
-impl Default for KdfCost {
-    /// 64 MiB and 3 passes: RFC 9106's choice for machines without much memory, a phone among them.
-    fn default() -> Self {
-        Self { mem: 64 << 10, passes: 3, lanes: 1 }
-    }
-}
-
-impl KdfCost {
-    /// Least cost that is accepted, for tests.
-    pub const LEAST: Self = Self { mem: 8, passes: 1, lanes: 1 };
-    /// Most cost that is accepted from a file: 1 GiB, 16 passes, 4 lanes.
-    pub const MOST: Self = Self { mem: 1 << 20, passes: 16, lanes: 4 };
-
-    // spec: H-6
-    fn allowed(self) -> bool {
-        let (least, most) = (Self::LEAST, Self::MOST);
-        (least.mem..=most.mem).contains(&self.mem)
-            && (least.passes..=most.passes).contains(&self.passes)
-            && (least.lanes..=most.lanes).contains(&self.lanes)
-            && self.mem >= 8 * self.lanes
-    }
-}
 
 /// What hides the database key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protection {
-    /// A passphrase that nobody stores.
-    Passphrase,
     /// The rights of a file: whoever copies the home can read it.
     KeyFile,
+    /// A passphrase that nobody stores.
+    Passphrase,
+    /// The keyring of the session, as long as it is locked.
+    Keyring,
 }
+
+impl Protection {
+    pub(super) const ALL: [Self; 3] = [Self::KeyFile, Self::Passphrase, Self::Keyring];
+
+    /// One word for programs.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::KeyFile => "key-file",
+            Self::Passphrase => "passphrase",
+            Self::Keyring => "keyring",
+        }
+    }
+
+    /// Whether someone who copies the home cannot read it.
+    #[must_use]
+    pub const fn at_rest(self) -> bool {
+        !matches!(self, Self::KeyFile)
+    }
+
+    /// The name of the key file.
+    pub(super) const fn file(self) -> &'static str {
+        match self {
+            Self::KeyFile => names::KEY,
+            Self::Passphrase => names::WRAPPED,
+            Self::Keyring => names::KEYRING,
+        }
+    }
+}
+
+/// What is to hide a database key.
+#[derive(Clone, Debug, Default)]
+pub enum Shield {
+    /// Nothing but the rights of the file.
+    #[default]
+    KeyFile,
+    /// This passphrase.
+    Passphrase(Passphrase),
+    /// The keyring of the session (Secret Service).
+    Keyring,
+}
+
+impl From<Option<Passphrase>> for Shield {
+    fn from(passphrase: Option<Passphrase>) -> Self {
+        passphrase.map_or(Self::KeyFile, Self::Passphrase)
+    }
+}
+
+type Sum = Bytes<8>;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Plain {
-    c: Bytes<8>,
+    c: Sum,
     k: Bytes<32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    r: Option<Sum>,
     v: u8,
+}
+
+impl Plain {
+    fn sum(&self) -> Sum {
+        let key = Zeroizing::new(self.k.0);
+        checksum(self.v, self.r, &[key.as_slice()])
+    }
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wrapped {
-    c: Bytes<8>,
+    c: Sum,
     m: u32,
     n: Bytes<24>,
     p: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    r: Option<Sum>,
     s: Bytes<16>,
     t: u32,
     v: u8,
@@ -130,83 +128,186 @@ pub(super) struct Wrapped {
 }
 
 impl Wrapped {
-    fn cost(&self) -> KdfCost {
+    const fn cost(&self) -> KdfCost {
         KdfCost { mem: self.m, passes: self.t, lanes: self.p }
     }
 
-    fn sum(&self) -> Bytes<8> {
+    fn sum(&self) -> Sum {
         let numbers = [self.m, self.t, self.p].map(u32::to_be_bytes).concat();
-        checksum(&[&[self.v], &numbers, &self.n.0, &self.s.0, &self.w.0])
+        checksum(self.v, self.r, &[&numbers, &self.n.0, &self.s.0, &self.w.0])
     }
 }
 
-fn checksum(parts: &[&[u8]]) -> Bytes<8> {
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InKeyring {
+    c: Sum,
+    i: Bytes<16>,
+    n: Bytes<24>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    r: Option<Sum>,
+    v: u8,
+    w: Bytes<48>,
+}
+
+impl InKeyring {
+    fn sum(&self) -> Sum {
+        checksum(self.v, self.r, &[&self.i.0, &self.n.0, &self.w.0])
+    }
+}
+
+fn checksum(version: u8, replaces: Option<Sum>, fields: &[&[u8]]) -> Sum {
+    let version = [version];
+    let mut parts: Vec<&[u8]> = vec![&version];
+    parts.extend(fields);
+    if let Some(replaces) = &replaces {
+        parts.push(&replaces.0);
+    }
     let mut out = [0; 8];
-    CHECKSUM.fill(parts, &mut out);
+    CHECKSUM.fill(&parts, &mut out);
     Bytes(out)
 }
 
-/// The key file of a home, read but not opened.
-pub(super) enum KeyFile {
+enum Form {
     Plain(Zeroizing<[u8; 32]>),
-    Wrapped(PathBuf, Box<Wrapped>),
+    Wrapped(Box<Wrapped>),
+    Keyring(Box<InKeyring>),
+}
+
+/// A key file, read but not opened.
+pub(super) struct KeyFile {
+    pub path: PathBuf,
+    form: Form,
+    sum: Sum,
+    replaces: Option<Sum>,
+}
+
+/// The key file that counts, and one that it was written to replace and that is still there.
+pub(super) struct Found {
+    pub key: KeyFile,
+    pub old: Option<KeyFile>,
+}
+
+impl Found {
+    /// Looks at every key file of a home.
+    // spec: H-4, H-13
+    pub fn read(home: &Path) -> Result<Self, HomeError> {
+        let mut all = Vec::new();
+        for protection in Protection::ALL {
+            all.extend(KeyFile::read(home, protection).transpose());
+        }
+        let two = || HomeError::TwoKeys { home: home.to_owned() };
+        match all.len() {
+            0 => Err(HomeError::KeyMissing { home: home.to_owned() }),
+            1 => Ok(Self { key: all.remove(0)?, old: None }),
+            2 => {
+                let (Ok(second), Ok(first)) = (all.remove(1), all.remove(0)) else { return Err(two()) };
+                match (second.replaces == Some(first.sum), first.replaces == Some(second.sum)) {
+                    (true, false) => Ok(Self { key: second, old: Some(first) }),
+                    (false, true) => Ok(Self { key: first, old: Some(second) }),
+                    _ => Err(two()),
+                }
+            }
+            _ => Err(two()),
+        }
+    }
 }
 
 impl KeyFile {
-    /// Reads whichever key file the home has.
-    // spec: H-4, H-5
-    pub fn read(home: &Path) -> Result<Self, HomeError> {
-        let (plain, wrapped) = (home.join(names::KEY), home.join(names::WRAPPED));
-        match (plain.exists(), wrapped.exists()) {
-            (true, true) => Err(HomeError::TwoKeys { home: home.to_owned() }),
-            (false, false) => Err(HomeError::KeyMissing { home: home.to_owned() }),
-            (true, false) => Ok(Self::Plain(read_plain(&plain)?)),
-            (false, true) => {
-                let file: Wrapped = load(&wrapped)?;
-                if file.v != 1 || file.sum() != file.c {
-                    return Err(HomeError::KeyDamaged { file: wrapped });
-                }
-                Ok(Self::Wrapped(wrapped, Box::new(file)))
-            }
+    /// One form of the key; none if there is no such file, or if it was overwritten on the way to its removal.
+    // spec: H-5
+    fn read(home: &Path, protection: Protection) -> Result<Option<Self>, HomeError> {
+        let path = home.join(protection.file());
+        let bytes = match slurp(&path) {
+            Err(HomeError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        if !bytes.is_empty() && bytes.iter().all(|byte| *byte == 0) {
+            return Ok(None);
         }
+        let (version, found, sum, replaces, form) = match protection {
+            Protection::KeyFile => {
+                let file: Plain = decode(&path, &bytes)?;
+                let form = Form::Plain(Zeroizing::new(file.k.0));
+                (file.v, file.c, file.sum(), file.r, form)
+            }
+            Protection::Passphrase => {
+                let file: Wrapped = decode(&path, &bytes)?;
+                (file.v, file.c, file.sum(), file.r, Form::Wrapped(Box::new(file)))
+            }
+            Protection::Keyring => {
+                let file: InKeyring = decode(&path, &bytes)?;
+                (file.v, file.c, file.sum(), file.r, Form::Keyring(Box::new(file)))
+            }
+        };
+        if version != 1 || found != sum {
+            return Err(HomeError::KeyDamaged { file: path });
+        }
+        Ok(Some(Self { path, form, sum, replaces }))
+    }
+
+    /// The item that a home's key file names, if it can be read.
+    pub fn item_of(home: &Path) -> Option<ItemId> {
+        Self::read(home, Protection::Keyring).ok()??.item()
     }
 
     pub const fn protection(&self) -> Protection {
-        match self {
-            Self::Plain(_) => Protection::KeyFile,
-            Self::Wrapped(..) => Protection::Passphrase,
+        match &self.form {
+            Form::Plain(_) => Protection::KeyFile,
+            Form::Wrapped(_) => Protection::Passphrase,
+            Form::Keyring(_) => Protection::Keyring,
+        }
+    }
+
+    /// What a file says that is to replace this one.
+    pub const fn sum(&self) -> Sum {
+        self.sum
+    }
+
+    /// The item of the keyring, if that is the form.
+    pub fn item(&self) -> Option<ItemId> {
+        match &self.form {
+            Form::Keyring(file) => Some(ItemId(file.i.0)),
+            Form::Plain(_) | Form::Wrapped(_) => None,
+        }
+    }
+
+    /// The costs to wrap with from now on, if those of this file are below today's.
+    pub fn cheap(&self) -> Option<KdfCost> {
+        match &self.form {
+            Form::Wrapped(file) => Some(file.cost().raised()).filter(|raised| *raised != file.cost()),
+            Form::Plain(_) | Form::Keyring(_) => None,
         }
     }
 
     /// The database key.
-    pub fn open(self, passphrase: Option<&Passphrase>) -> Result<Zeroizing<[u8; 32]>, HomeError> {
-        match (self, passphrase) {
-            (Self::Plain(key), None) => Ok(key),
-            (Self::Plain(_), Some(_)) => Err(HomeError::NotProtected),
-            (Self::Wrapped(..), None) => Err(HomeError::PassphraseNeeded),
-            (Self::Wrapped(path, file), Some(passphrase)) => {
+    pub fn open(&self, passphrase: Option<&Passphrase>) -> Result<Zeroizing<[u8; 32]>, HomeError> {
+        match (&self.form, passphrase) {
+            (Form::Plain(key), None) => Ok(key.clone()),
+            (Form::Plain(_) | Form::Keyring(_), Some(_)) => Err(HomeError::NotProtected),
+            (Form::Wrapped(_), None) => Err(HomeError::PassphraseNeeded),
+            (Form::Wrapped(file), Some(passphrase)) => {
                 if !file.cost().allowed() {
-                    return Err(HomeError::KeyCost { file: path });
+                    return Err(HomeError::KeyCost { file: self.path.clone() });
                 }
-                let outer = stretch(passphrase, &file.s.0, file.cost())?;
-                let opened = seal::open(&outer, &file.n.0, AAD, &file.w.0);
-                let opened = Zeroizing::new(opened.map_err(|_| HomeError::WrongPassphrase)?);
-                let mut key = Zeroizing::new([0; 32]);
-                match <[u8; 32]>::try_from(opened.as_slice()) {
-                    Ok(bytes) => *key = bytes,
-                    Err(_) => return Err(HomeError::KeyDamaged { file: path }),
-                }
-                Ok(key)
+                let outer = passphrase.stretch(&file.s.0, file.cost())?;
+                let opened = unwrap(&outer, &file.n, AAD_PASSPHRASE, &file.w);
+                opened.ok_or(HomeError::WrongPassphrase)
+            }
+            (Form::Keyring(file), None) => {
+                let outer = Secret::new(*keyring::fetch(ItemId(file.i.0))?);
+                let opened = unwrap(&outer, &file.n, AAD_KEYRING, &file.w);
+                opened.ok_or(HomeError::Keyring(keyring::KeyringError::OtherItem))
             }
         }
     }
 }
 
-/// Reads a key that only the rights of its file protect.
+/// Reads a node's key, that only the rights of its file protect.
 pub(super) fn read_plain(path: &Path) -> Result<Zeroizing<[u8; 32]>, HomeError> {
-    let file: Plain = load(path)?;
+    let file: Plain = decode(path, &slurp(path)?)?;
     let key = Zeroizing::new(file.k.0);
-    if file.v != 1 || checksum(&[&[file.v], key.as_slice()]) != file.c {
+    if file.v != 1 || file.sum() != file.c {
         return Err(HomeError::KeyDamaged { file: path.to_owned() });
     }
     Ok(key)
@@ -215,74 +316,103 @@ pub(super) fn read_plain(path: &Path) -> Result<Zeroizing<[u8; 32]>, HomeError> 
 /// Draws such a key and writes its file.
 pub(super) fn make_plain(path: &Path) -> Result<Zeroizing<[u8; 32]>, HomeError> {
     let key = draw();
-    files::write_private(path, &plain(&key))?;
+    files::write_private(path, &plain(&key, None))?;
     Ok(key)
 }
 
-fn draw() -> Zeroizing<[u8; 32]> {
+/// 32 bytes of the operating system.
+pub(super) fn draw() -> Zeroizing<[u8; 32]> {
     let mut key = Zeroizing::new([0; 32]);
     OsRng.fill_bytes(key.as_mut_slice());
     key
 }
 
-fn plain(key: &[u8; 32]) -> Zeroizing<Vec<u8>> {
-    let file = Plain { c: checksum(&[&[1], key.as_slice()]), k: Bytes(*key), v: 1 };
+fn plain(key: &[u8; 32], replaces: Option<Sum>) -> Zeroizing<Vec<u8>> {
+    let mut file = Plain { c: Bytes([0; 8]), k: Bytes(*key), r: replaces, v: 1 };
+    file.c = file.sum();
     Zeroizing::new(codec::encode(&file))
 }
 
-fn load<T: Serialize + serde::de::DeserializeOwned>(path: &Path) -> Result<T, HomeError> {
-    let mut bytes = Zeroizing::new(Vec::new());
+fn slurp(path: &Path) -> Result<Zeroizing<Vec<u8>>, HomeError> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_KEY_FILE + 1));
     fs::File::open(path)
         .and_then(|file| file.take(MAX_KEY_FILE as u64 + 1).read_to_end(&mut bytes))
         .map_err(HomeError::io(path))?;
-    codec::decode(&bytes, MAX_KEY_FILE).map_err(|_| HomeError::KeyDamaged { file: path.to_owned() })
+    Ok(bytes)
 }
 
-fn stretch(passphrase: &Passphrase, salt: &[u8; 16], cost: KdfCost) -> Result<Secret<32>, HomeError> {
-    let params = Params::new(cost.mem, cost.passes, cost.lanes, Some(32)).map_err(|_| HomeError::Stretch)?;
-    let mut out = Zeroizing::new([0; 32]);
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(passphrase.0.as_bytes(), salt, out.as_mut_slice())
-        .map_err(|_| HomeError::Stretch)?;
-    Ok(Secret::new(*out))
+fn decode<T: Serialize + serde::de::DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, HomeError> {
+    codec::decode(bytes, MAX_KEY_FILE).map_err(|_| HomeError::KeyDamaged { file: path.to_owned() })
 }
 
-/// What a new home will put in place: the name of the key file, its bytes, and the key itself.
-pub(super) struct NewKey {
-    pub name: &'static str,
-    pub file: Zeroizing<Vec<u8>>,
-    pub key: Zeroizing<[u8; 32]>,
+fn wrap(outer: &Secret<32>, aad: &[u8], key: &[u8; 32]) -> Result<(Bytes<24>, Bytes<48>), HomeError> {
+    let mut nonce = [0; 24];
+    OsRng.fill_bytes(&mut nonce);
+    let sealed = seal::seal(outer, &nonce, aad, key);
+    let wrapped = <[u8; 48]>::try_from(sealed.as_slice()).map_err(|_| HomeError::Stretch)?;
+    Ok((Bytes(nonce), Bytes(wrapped)))
 }
 
-impl NewKey {
-    /// Draws a key from the operating system and hides it.
-    pub fn generate(passphrase: Option<&Passphrase>, cost: KdfCost) -> Result<Self, HomeError> {
-        let key = draw();
-        let Some(passphrase) = passphrase else {
-            return Ok(Self { name: names::KEY, file: plain(&key), key });
+fn unwrap(
+    outer: &Secret<32>,
+    nonce: &Bytes<24>,
+    aad: &[u8],
+    wrapped: &Bytes<48>,
+) -> Option<Zeroizing<[u8; 32]>> {
+    let opened = Zeroizing::new(seal::open(outer, &nonce.0, aad, &wrapped.0).ok()?);
+    let mut key = Zeroizing::new([0; 32]);
+    key.copy_from_slice(opened.get(..32)?);
+    Some(key)
+}
+
+/// A key file to be put in place.
+pub(super) struct NewFile {
+    pub protection: Protection,
+    bytes: Zeroizing<Vec<u8>>,
+    item: Option<ItemId>,
+}
+
+impl NewFile {
+    /// Hides a key. With the keyring, its item exists when this returns.
+    // spec: H-14
+    pub fn make(
+        key: &[u8; 32],
+        shield: &Shield,
+        cost: KdfCost,
+        replaces: Option<Sum>,
+    ) -> Result<Self, HomeError> {
+        let (protection, bytes, item) = match shield {
+            Shield::KeyFile => (Protection::KeyFile, plain(key, replaces), None),
+            Shield::Passphrase(passphrase) => {
+                let mut salt = [0; 16];
+                OsRng.fill_bytes(&mut salt);
+                let (n, w) = wrap(&passphrase.stretch(&salt, cost)?, AAD_PASSPHRASE, key)?;
+                let (m, t, p) = (cost.mem, cost.passes, cost.lanes);
+                let mut file = Wrapped { c: Bytes([0; 8]), m, n, p, r: replaces, s: Bytes(salt), t, v: 1, w };
+                file.c = file.sum();
+                (Protection::Passphrase, Zeroizing::new(codec::encode(&file)), None)
+            }
+            Shield::Keyring => {
+                let (item, outer) = (ItemId::draw(), draw());
+                let (n, w) = wrap(&Secret::new(*outer), AAD_KEYRING, key)?;
+                let mut file = InKeyring { c: Bytes([0; 8]), i: Bytes(item.0), n, r: replaces, v: 1, w };
+                file.c = file.sum();
+                keyring::store(item, &outer)?;
+                (Protection::Keyring, Zeroizing::new(codec::encode(&file)), Some(item))
+            }
         };
-        let (mut salt, mut nonce) = ([0; 16], [0; 24]);
-        OsRng.fill_bytes(&mut salt);
-        OsRng.fill_bytes(&mut nonce);
-        let outer = stretch(passphrase, &salt, cost)?;
-        let sealed = seal::seal(&outer, &nonce, AAD, key.as_slice());
-        let wrapped = <[u8; 48]>::try_from(sealed.as_slice()).map_err(|_| HomeError::Stretch)?;
-        let mut file = Wrapped {
-            c: Bytes([0; 8]),
-            m: cost.mem,
-            n: Bytes(nonce),
-            p: cost.lanes,
-            s: Bytes(salt),
-            t: cost.passes,
-            v: 1,
-            w: Bytes(wrapped),
-        };
-        file.c = file.sum();
-        Ok(Self { name: names::WRAPPED, file: Zeroizing::new(codec::encode(&file)), key })
+        Ok(Self { protection, bytes, item })
     }
 
-    /// Writes the key file into a directory.
+    /// Writes the file into a directory.
     pub fn write(&self, dir: &Path) -> Result<(), HomeError> {
-        files::write_private(&dir.join(self.name), &self.file)
+        files::write_private(&dir.join(self.protection.file()), &self.bytes)
+    }
+
+    /// Takes the item out of the keyring again: the file is not going to be used.
+    pub fn withdraw(&self) {
+        if let Some(item) = self.item {
+            keyring::forget(item);
+        }
     }
 }

@@ -51,7 +51,7 @@ impl Lock {
         let _ = FileExt::unlock(&self.file);
     }
 
-    /// Removes the file as well: for a home that did not come to be.
+    /// Removes the file as well: for a home that did not come to be, or is no more.
     pub(super) fn remove(self) {
         let _ = fs::remove_file(&self.path);
         self.release();

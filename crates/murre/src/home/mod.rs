@@ -3,8 +3,9 @@
 //! ```text
 //! HOME/                 0700
 //!  |_ lock              held while a process uses the home; its text is that process's id
-//!  |_ key.wrapped       the database key under the passphrase     } exactly one of the two;
-//!  |_ key               the database key, readable by its owner   } the last file that `init` puts in place
+//!  |_ key.wrapped       the database key under a passphrase       } exactly one of the three;
+//!  |_ key.keyring       the database key under the keyring's item } the last file that `init` puts in place
+//!  |_ key               the database key, readable by its owner   }
 //!  |_ store.db (+ WAL)  SQLCipher, the machine's rows
 //!  |_ sent              the send counter: a store older than this never sends again
 //!  |_ api.sock          the local API while `up` runs
@@ -18,15 +19,24 @@ mod error;
 mod files;
 mod init;
 mod key;
+pub(crate) mod keyring;
 mod lock;
+mod log;
+mod passphrase;
+mod protect;
+pub mod wipe;
 
 pub use error::HomeError;
 pub use init::{MakeError, make};
-pub use key::{KdfCost, Passphrase, Protection};
+pub use key::{Protection, Shield};
+pub use keyring::KeyringError;
 pub use lock::Lock;
+pub use log::{LOG_FILES, LogFile, MAX_LOG};
+pub use passphrase::{KdfCost, Passphrase};
+pub use protect::{Protected, protect};
 
 use counter::SendCounter;
-use key::KeyFile;
+use key::Found;
 use murre_store::{Config, SqliteStore};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -36,9 +46,14 @@ pub(crate) mod names {
     pub const LOCK: &str = "lock";
     pub const KEY: &str = "key";
     pub const WRAPPED: &str = "key.wrapped";
+    pub const KEYRING: &str = "key.keyring";
+    /// Ends the name under which a file is written before it gets its own.
+    pub const BESIDE: &str = ".tmp";
     pub const STORE: &str = "store.db";
+    pub const BLOBS: &str = "store.db-blobs";
     pub const SENT: &str = "sent";
     pub const SOCKET: &str = "api.sock";
+    pub const LOG: &str = "log";
     pub const NEW: &str = "new";
     pub const NODE_KEY: &str = "node.key";
     pub const BOXES: &str = "boxes.db";
@@ -66,9 +81,9 @@ impl Home {
         }
         let lock = Lock::take(path)?;
         files::make_private(path)?;
-        let file = KeyFile::read(path)?;
-        let protection = file.protection();
-        let key = file.open(passphrase)?;
+        let found = Found::read(path)?;
+        let protection = found.key.protection();
+        let key = found.key.open(passphrase)?;
         let db = path.join(names::STORE);
         if !db.is_file() {
             return Err(HomeError::NoStore { home: path.to_owned() });
@@ -76,6 +91,7 @@ impl Home {
         let store = SqliteStore::open(&db, Some(&key), Config::default())
             .map_err(|source| HomeError::store(path, source))?;
         let counter = SendCounter::open(&path.join(names::SENT), &store)?;
+        protect::settle(path, found, &key, passphrase)?;
         Ok((Self { path: path.to_owned(), protection, lock }, store, counter))
     }
 
@@ -106,7 +122,15 @@ impl Home {
 /// Whether an account lives in this directory, whole or damaged.
 #[must_use]
 pub fn exists(path: &Path) -> bool {
-    [names::KEY, names::WRAPPED, names::STORE].iter().any(|name| path.join(name).exists())
+    [names::KEY, names::WRAPPED, names::KEYRING, names::STORE].iter().any(|name| path.join(name).exists())
+}
+
+/// What hides the key of a home, told without opening it.
+///
+/// # Errors
+/// [`HomeError`] if that cannot be told.
+pub fn protection(path: &Path) -> Result<Protection, HomeError> {
+    Ok(Found::read(path)?.key.protection())
 }
 
 /// Locks a node's directory, making it if need be, and reads or draws the node's key. Also says where its store is.

@@ -1,6 +1,8 @@
 //! Homes: made whole or not at all, held by one process, opened only by what hides them.
 
-use murre::home::{Home, HomeError, KdfCost, MakeError, Passphrase, Protection, counter::SendCounter, make};
+use murre::home::{
+    Home, HomeError, KdfCost, MakeError, Passphrase, Protection, Shield, counter::SendCounter, make,
+};
 use murre_core::{Batch, ErrorKind, HasKind, Space, View, store::Op};
 use murre_store::{Config, SqliteStore, Store, StoreError};
 use std::fs;
@@ -24,7 +26,7 @@ fn fill(store: &mut SqliteStore) -> Result<(), StoreError> {
 }
 
 fn made(home: &Path, passphrase: Option<&Passphrase>) {
-    make(home, passphrase, KdfCost::LEAST, fill).unwrap();
+    make(home, &passphrase.cloned().into(), KdfCost::LEAST, fill).unwrap();
 }
 
 fn listing(dir: &Path) -> Vec<String> {
@@ -92,7 +94,7 @@ fn an_existing_home_is_not_made_again() {
     let home = dir.path().join("home");
     made(&home, None);
     let key = fs::read(home.join("key")).unwrap();
-    let again = make(&home, None, KdfCost::LEAST, fill).unwrap_err();
+    let again = make(&home, &Shield::KeyFile, KdfCost::LEAST, fill).unwrap_err();
     assert!(matches!(again, MakeError::Exists { .. }));
     assert_eq!(again.kind(), ErrorKind::Caller);
     assert_eq!(fs::read(home.join("key")).unwrap(), key);
@@ -102,7 +104,7 @@ fn an_existing_home_is_not_made_again() {
 fn a_directory_with_other_files_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("letter.txt"), "dear").unwrap();
-    let refused = make(dir.path(), None, KdfCost::LEAST, fill).unwrap_err();
+    let refused = make(dir.path(), &Shield::KeyFile, KdfCost::LEAST, fill).unwrap_err();
     assert!(matches!(refused, MakeError::NotEmpty { .. }));
     assert_eq!(listing(dir.path()), ["letter.txt"]);
 }
@@ -111,7 +113,8 @@ fn a_directory_with_other_files_is_left_alone() {
 fn a_failed_init_leaves_nothing_and_an_interrupted_one_is_cleared() {
     let dir = tempfile::tempdir().unwrap();
     let home = dir.path().join("a/home");
-    let failed = make(&home, None, KdfCost::LEAST, |_| Err::<(), _>(StoreError::Full)).unwrap_err();
+    let failed =
+        make(&home, &Shield::KeyFile, KdfCost::LEAST, |_| Err::<(), _>(StoreError::Full)).unwrap_err();
     assert!(matches!(failed, MakeError::Fill(StoreError::Full)));
     assert_eq!(listing(dir.path()), Vec::<String>::new());
 

@@ -2,7 +2,7 @@
 
 use futures::StreamExt;
 use murre::v1::{self, event::What};
-use murre::{Client, InitConfig, NodeConfig, NodeHandle, UpConfig, UpHandle, WatchStream, node};
+use murre::{Client, InitConfig, NodeConfig, NodeHandle, Shield, UpConfig, UpHandle, WatchStream, node};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -29,7 +29,8 @@ pub struct Person {
 pub fn new_home(name: &str) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let home = dir.path().join("home");
-    let config = InitConfig { home: home.clone(), name: name.to_owned(), passphrase: None, phrase: None };
+    let config =
+        InitConfig { home: home.clone(), name: name.to_owned(), shield: Shield::KeyFile, phrase: None };
     let done = murre::init(config).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(done.phrase.split(' ').count(), 24);
     (dir, home)

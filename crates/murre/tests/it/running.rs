@@ -3,7 +3,10 @@
 use crate::people::{LOOPBACK, Person, arrived, befriend, devnet_node, new_home, start, until};
 use futures::StreamExt;
 use murre::v1::{self, event::What};
-use murre::{Client, ClientError, HomeError, InitConfig, NodeConfig, NodeError, UpConfig, UpError, node};
+use murre::{
+    Client, ClientError, HomeError, InitConfig, NodeConfig, NodeError, Shield, StopReason, UpConfig, UpError,
+    node,
+};
 use murre_core::{ErrorKind, HasKind};
 use murre_net::NetError;
 use std::os::unix::fs::PermissionsExt;
@@ -38,8 +41,12 @@ async fn a_home_runs_once_and_says_so_when_it_does_not() {
         Err(UpError::Home(HomeError::AlreadyRunning { pid })) => assert_eq!(pid, Some(std::process::id())),
         other => panic!("{other:?}"),
     }
-    let again =
-        murre::init(InitConfig { home: home.clone(), name: "Ann".into(), passphrase: None, phrase: None });
+    let again = murre::init(InitConfig {
+        home: home.clone(),
+        name: "Ann".into(),
+        shield: Shield::KeyFile,
+        phrase: None,
+    });
     assert!(again.unwrap_err().hint().contains("murre up"));
 
     let mut events = client.watch(None).await.unwrap();
@@ -91,7 +98,7 @@ async fn what_cannot_be_run_is_refused_by_its_own_name() {
 async fn a_deep_home_has_a_socket_all_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let home = dir.path().join("d".repeat(90)).join("home");
-    let init = InitConfig { home: home.clone(), name: "Deep".into(), passphrase: None, phrase: None };
+    let init = InitConfig { home: home.clone(), name: "Deep".into(), shield: Shield::KeyFile, phrase: None };
     murre::init(init).unwrap();
     let (up, client) = start(&home, &[]).await;
     assert_eq!(client.me().await.unwrap().name, "Deep");
@@ -282,4 +289,19 @@ async fn a_thousand_calls_at_once_are_answered_and_arrive_once() {
     alice.stop().await;
     bob.stop().await;
     node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_home_that_is_told_to_wipe_itself_is_gone() {
+    let (_dir, home) = new_home("Ann");
+    let (up, client) = start(&home, &[]).await;
+    let mut events = client.watch(None).await.unwrap();
+    client.wipe().await.unwrap();
+    assert!(!home.join("key").exists(), "answered means destroyed");
+    assert_eq!(up.stopped().await, StopReason::Wiped);
+    up.shutdown().await;
+    assert!(matches!(events.next().await, Some(Err(ClientError::Refused { code, .. })) if code == "stopped"));
+    assert!(!home.exists());
+    assert!(matches!(murre::wipe(&home).await, Err(HomeError::NoHome { .. })));
+    assert!(matches!(murre::up(config(&home)).await, Err(UpError::Home(HomeError::NoHome { .. }))));
 }
