@@ -113,6 +113,8 @@ pub struct Contact {
     pub verified: bool,
     pub chat: Option<String>,
     pub problem: Option<String>,
+    pub new_device: bool,
+    pub ambiguous: bool,
 }
 
 impl From<&v1::Contact> for Contact {
@@ -125,6 +127,30 @@ impl From<&v1::Contact> for Contact {
             verified: contact.verified,
             chat: filled(&contact.chat),
             problem: filled(&contact.problem),
+            new_device: contact.new_device,
+            ambiguous: contact.ambiguous,
+        }
+    }
+}
+
+/// `verify`
+#[derive(Serialize)]
+pub struct Safety {
+    pub safety_number: String,
+    pub verified: bool,
+    pub contact: String,
+    pub new_device: bool,
+    pub qr: String,
+}
+
+impl From<&v1::Safety> for Safety {
+    fn from(safety: &v1::Safety) -> Self {
+        Self {
+            safety_number: safety.safety_number.clone(),
+            verified: safety.verified,
+            contact: safety.contact.clone(),
+            new_device: safety.new_device,
+            qr: safety.code.clone(),
         }
     }
 }
@@ -254,6 +280,8 @@ pub enum What {
     DoorTrouble { contact: String, why: String },
     Gap { chat: String },
     Warning { chat: String, what: String },
+    NewDevice { contact: String, device: String, verified: bool },
+    Verified { contact: String, verified: bool },
     Skipped { events: u64 },
 }
 
@@ -276,6 +304,10 @@ impl Event {
             Wire::DoorTrouble(d) => What::DoorTrouble { contact: d.contact.clone(), why: d.why.clone() },
             Wire::Gap(gap) => What::Gap { chat: gap.chat.clone() },
             Wire::Warning(w) => What::Warning { chat: w.chat.clone(), what: w.what.clone() },
+            Wire::NewDevice(d) => {
+                What::NewDevice { contact: d.contact.clone(), device: d.device.clone(), verified: d.verified }
+            }
+            Wire::Verified(v) => What::Verified { contact: v.contact.clone(), verified: v.verified },
             Wire::Skipped(s) => What::Skipped { events: s.events },
         };
         Some(Self { cursor: event.cursor, what })

@@ -24,6 +24,9 @@ pub const NO_HOME_DIR: &str = "this system names no directory for a program's da
 pub const WEB_REFUSED: &str = "the web app does not exist in this version";
 pub const HINT_WEB: &str = "leave --web out";
 pub const PUBLIC_REFUSED: &str = "public invitations do not exist in this version";
+pub const NEW_DEVICE: &str = "writes from a device not seen before; if that surprises you, ask in person, then compare: `murre verify`";
+pub const VERIFY_NEXT: &str = "\n\nCompare these digits in person or by voice with what the other side's `murre verify` shows, then\n\
+`murre verify C --number 'DIGITS'`; or scan the code below there, and give its text to `murre verify C --qr TEXT`.";
 pub const INVITE_BUSY: &str = "storing the door where others find it…";
 pub const UP_BUSY: &str = "opening the home…";
 pub const DEVNET_BUSY: &str = "starting the nodes…";
@@ -178,6 +181,21 @@ pub fn contact_changed(style: Style, change: &v1::ContactChange) -> String {
     format!("{}  {}", short(&change.contact), contact_state(style, change.state()))
 }
 
+/// A safety number in three rows of four groups.
+pub fn safety(style: Style, safety: &v1::Safety, asked: bool) -> String {
+    let groups: Vec<&str> = safety.safety_number.split(' ').collect();
+    let rows: Vec<String> = groups.chunks(4).map(|row| format!("  {}", row.join(" "))).collect();
+    let mark = if safety.verified { style.good("verified") } else { style.dim("not verified") };
+    let mut out = format!("{}\n\n  {mark}", style.bold(&rows.join("\n")));
+    if safety.new_device {
+        out.push_str(&format!("\n  {}", style.bad(NEW_DEVICE)));
+    }
+    if !asked {
+        out.push_str(VERIFY_NEXT);
+    }
+    out
+}
+
 pub fn renamed(name: &str) -> String {
     format!("Now called {}.", safe(name, false))
 }
@@ -191,6 +209,12 @@ pub fn contact_row(style: Style, contact: &v1::Contact) -> String {
     );
     if contact.verified {
         out.push_str("  verified");
+    }
+    if contact.ambiguous {
+        out.push_str(&style.dim("  (another contact has this name: use the id)"));
+    }
+    if contact.new_device {
+        out.push_str(&format!("\n  {}", style.bad(NEW_DEVICE)));
     }
     if !contact.hello.is_empty() {
         out.push_str(&format!("\n  “{}”", safe(&contact.hello, false)));
@@ -302,6 +326,9 @@ pub fn event(style: Style, event: &v1::Event) -> Option<String> {
         What::DoorTrouble(d) => format!("the request to {}: {}", short(&d.contact), door_trouble(&d.why)),
         What::Gap(gap) => format!("messages of chat {} are missing", short(&gap.chat)),
         What::Warning(w) => style.bad(&format!("warning in chat {}: {}", short(&w.chat), w.what)),
+        What::NewDevice(d) => style.bad(&format!("{}: {NEW_DEVICE}", short(&d.contact))),
+        What::Verified(v) if v.verified => style.good(&format!("{} is verified", short(&v.contact))),
+        What::Verified(v) => format!("{} is no longer marked as verified", short(&v.contact)),
         What::Skipped(s) => style.dim(&format!("{} older events are no longer kept", s.events)),
     })
 }

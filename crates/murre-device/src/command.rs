@@ -44,10 +44,22 @@ pub enum ContactsCommand {
         /// Who.
         account: AccountId,
     },
-    /// Silences someone for good.
+    /// Silences someone until they are unblocked.
     Block {
         /// Who.
         account: AccountId,
+    },
+    /// Takes a block back. Answers [`Answer::Contact`].
+    Unblock {
+        /// Who.
+        account: AccountId,
+    },
+    /// Compares safety numbers, or takes the mark away.
+    Verify {
+        /// Who.
+        account: AccountId,
+        /// What is done.
+        check: Check,
     },
     /// Gives someone another name, on this device only.
     Rename {
@@ -56,6 +68,17 @@ pub enum ContactsCommand {
         /// The new name.
         name: String,
     },
+}
+
+/// What is done about a safety number.
+#[derive(Debug)]
+pub enum Check {
+    /// Compares digits.
+    Number(String),
+    /// Compares the text of a code that the other side shows.
+    Code(String),
+    /// Takes the mark away.
+    Clear,
 }
 
 /// Messages.
@@ -205,6 +228,27 @@ pub enum CommandError {
     /// The contact is blocked.
     #[error("this contact is blocked")]
     Blocked,
+    /// The contact is not blocked.
+    #[error("this contact is not blocked")]
+    NotBlocked,
+    /// As many requests wait as may.
+    #[error("{limit} requests wait for an answer already")]
+    TooManyRequests {
+        /// The limit.
+        limit: usize,
+    },
+    /// Another safety number.
+    #[error("the safety numbers differ: somebody may stand between you; {}", mark_words(*.verified))]
+    SafetyMismatch {
+        /// Whether the contact was, and still is, marked as verified.
+        verified: bool,
+    },
+    /// The code that this account itself shows.
+    #[error("this is the code that you show; nothing was compared")]
+    OwnSafetyCode,
+    /// Not a safety number, nor a code.
+    #[error("this is no safety number of 60 digits and no safety code; nothing was compared")]
+    NoSafetyNumber,
     /// Accepting what did not ask.
     #[error("this contact has not asked to talk")]
     NotIncoming,
@@ -223,6 +267,11 @@ pub enum CommandError {
     /// We made a mistake.
     #[error(transparent)]
     Bug(#[from] Bug),
+}
+
+/// What a failed comparison left of the mark.
+const fn mark_words(verified: bool) -> &'static str {
+    if verified { "the contact is still marked as verified" } else { "the contact is not marked as verified" }
 }
 
 impl HasKind for CommandError {
@@ -253,6 +302,16 @@ impl CommandError {
             Self::TextTooLong { .. } => "send it as a file, or in parts",
             Self::TooLong { .. } => "make it shorter",
             Self::Blocked => "`murre contact list` shows who is blocked",
+            Self::NotBlocked => "`murre contact list` shows how things stand",
+            Self::TooManyRequests { .. } => "accept or block some of them first",
+            Self::SafetyMismatch { verified: false } => {
+                "compare again in person or by voice; if they still differ, write nothing that others must not read"
+            }
+            Self::SafetyMismatch { verified: true } => {
+                "compare again in person or by voice; if they still differ, `murre verify C --clear` takes the mark away"
+            }
+            Self::OwnSafetyCode => "scan the code on the other person's screen",
+            Self::NoSafetyNumber => "`murre verify C` shows what to compare",
             Self::RequestUnusable => "ask the other side to send a new request",
             Self::NoNetwork => "start with `murre up --bootstrap ADDRESS`, and see `murre doctor`",
             Self::Halted => "restore from a backup as a new device",

@@ -5,7 +5,7 @@
 //! is decoded in a second step.
 
 use murre_core::codec::{self, CodecError};
-use murre_core::id::{AuthorId, MessageId, PeerKey};
+use murre_core::id::{AuthorId, Bytes, MessageId, PeerKey};
 use murre_core::{Addr, Label, Wall};
 use murre_crypto::{DeviceCert, Signature};
 use murre_log::Link;
@@ -48,6 +48,10 @@ pub mod kind {
     pub const PRESENCE: u16 = 7;
     /// [`super::Renewal`].
     pub const RENEWAL: u16 = 8;
+    /// [`super::Move`].
+    pub const MOVE: u16 = 10;
+    /// [`super::Resend`].
+    pub const RESEND: u16 = 11;
 }
 
 /// Ties a log author to a device: first content of the entry with seq 0, before which nothing of it counts.
@@ -134,7 +138,26 @@ pub struct Presence {
 pub struct Renewal {
     /// The certificates.
     pub c: CertRun,
+    /// Name of the mailbox they are for.
+    pub m: Bytes<32>,
 }
+
+/// The writer is read in another mailbox from now on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Move {
+    /// The new account mailbox, with certificates for the contact's device.
+    pub g: WriteGrant,
+    /// Two spare tags for a later device of theirs.
+    pub s: Vec<WriteGrant>,
+    /// Name of the mailbox it replaces; none if the contact was given this one before.
+    pub o: Option<Bytes<32>>,
+}
+
+/// The writer dropped what came for a while: everything that it has not receipted is to be put again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resend {}
 
 impl Content {
     /// Wraps a body.

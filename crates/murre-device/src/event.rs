@@ -2,7 +2,7 @@
 
 use crate::command::{Answer, CommandError, ContactState};
 use murre_core::CommandId;
-use murre_core::id::{AccountId, LinkSecretId, LogId, MessageId};
+use murre_core::id::{AccountId, DeviceId, LinkSecretId, LogId, MessageId};
 use murre_crypto::puzzle::Puzzle;
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +82,24 @@ pub enum Notice {
         account: AccountId,
         /// Why.
         why: DoorProblem,
+    },
+    /// A device of a contact's account was seen for the first time, beside those known.
+    #[serde(rename = "d")]
+    NewDevice {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        device: DeviceId,
+        /// Whether the contact was marked as verified. The mark stays: the account, which was compared, certifies it.
+        verified: bool,
+    },
+    /// A contact was compared, or the mark was taken away.
+    #[serde(rename = "v")]
+    Verified {
+        /// Who.
+        account: AccountId,
+        /// Whether it is marked now.
+        verified: bool,
     },
     /// Messages of this chat are missing for longer than usual.
     #[serde(rename = "g")]

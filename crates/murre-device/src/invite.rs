@@ -285,7 +285,7 @@ impl FromStr for InviteLink {
 
 const BASE45: &[u8; 45] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:";
 
-fn base45_encode(bytes: &[u8]) -> String {
+pub(crate) fn base45_encode(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() * 3 / 2 + 2);
     let mut push = |digit: u32| out.push(BASE45.get((digit % 45) as usize).map_or('0', |b| *b as char));
     for chunk in bytes.chunks(2) {
@@ -306,7 +306,7 @@ fn base45_encode(bytes: &[u8]) -> String {
     out
 }
 
-fn base45_decode(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn base45_decode(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u32> = text
         .bytes()
         .map(|c| BASE45.iter().position(|b| *b == c).and_then(|i| u32::try_from(i).ok()))

@@ -32,10 +32,11 @@ pub mod presence;
 pub mod query;
 mod route;
 pub mod rows;
+pub mod safety;
 
 pub use account::{Init, Initialized, init};
 pub use command::{
-    Answer, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, NetworkCommand,
+    Answer, Check, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, NetworkCommand,
 };
 pub use event::{DoorProblem, Event, MessageState, Notice, Warning};
 

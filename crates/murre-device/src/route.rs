@@ -90,6 +90,13 @@ impl Device {
             ContactsCommand::Block { account } => {
                 self.contacts.block(cx!(self, now, tx, contacts), id, account)
             }
+            ContactsCommand::Unblock { account } => {
+                self.contacts.unblock(cx!(self, now, tx, contacts), id, account)
+            }
+            ContactsCommand::Verify { account, check } => {
+                let me = self.account.id();
+                self.contacts.verify(cx!(self, now, tx, contacts), me, id, account, &check)
+            }
             ContactsCommand::Rename { account, name } => {
                 self.contacts.rename(cx!(self, now, tx, contacts), id, account, &name)
             }
@@ -143,7 +150,7 @@ impl Device {
     pub(crate) fn timeout(&mut self, now: Now, tx: &mut Turn<'_>) -> Result<(), TurnError> {
         self.contacts.handle_timeout(cx!(self, now, tx, contacts), &self.account)?;
         self.conversations.handle_timeout(cx!(self, now, tx, conversations), &self.account)?;
-        self.delivery.handle_timeout(cx!(self, now, tx, delivery), &self.account)?;
+        self.delivery.handle_timeout(cx!(self, now, tx, delivery), &mut self.account)?;
         self.presence.handle_timeout(cx!(self, now, tx, presence));
         self.client.handle_timeout(cx!(self, now, tx, client))
     }
@@ -219,9 +226,10 @@ impl Device {
             }
             ContactsUp::ForgetPackage(reference) => self.conversations.forget_key_package(tx, reference),
             ContactsUp::Block(contact) => {
-                self.delivery.block(cx!(self, now, tx, delivery), contact)?;
+                self.delivery.block(cx!(self, now, tx, delivery), &mut self.account, contact)?;
                 self.presence.forget(cx!(self, now, tx, presence), contact);
             }
+            ContactsUp::Unblock(contact, state) => self.unblocked(now, tx, contact, state)?,
         }
         Ok(())
     }
@@ -252,17 +260,27 @@ impl Device {
             }
             ConvUp::Handover(contact, handover) => self.handover(now, tx, contact, *handover)?,
             ConvUp::Renewal(contact, renewal) => {
-                self.delivery.renewed(cx!(self, now, tx, delivery), contact, renewal.c)?;
+                self.delivery.renewed(cx!(self, now, tx, delivery), contact, renewal)?;
             }
             // A contact cannot make us take a node for a person.
             ConvUp::Presence(_, place) if self.client.is_node(&place.k) => {}
             ConvUp::Presence(contact, place) => {
                 self.presence.learned(cx!(self, now, tx, presence), contact, place);
             }
+            ConvUp::Move(contact, told, logs) => {
+                let cx = cx!(self, now, tx, delivery);
+                self.delivery.moved(cx, &self.account, contact, *told, &logs)?;
+            }
+            ConvUp::Device(contact, device) => {
+                self.contacts.device_seen(cx!(self, now, tx, contacts), contact, device)?;
+            }
+            ConvUp::Resend(contact, logs) => {
+                self.delivery.resend(cx!(self, now, tx, delivery), &self.account, contact, &logs)?;
+            }
             ConvUp::Halted(contact) => self.delivery.halt(cx!(self, now, tx, delivery), contact)?,
             ConvUp::Heard(contact) => self.delivery.heard(cx!(self, now, tx, delivery), contact)?,
             ConvUp::Careful(contact) => {
-                for watch in self.delivery.watches(tx, contact)? {
+                for watch in self.delivery.watches(tx, &self.account, contact)? {
                     self.client.careful(cx!(self, now, tx, client), watch);
                 }
             }
@@ -285,8 +303,9 @@ impl Device {
             DeliveryUp::Live(contact, packet) => {
                 self.presence.send(cx!(self, now, tx, presence), contact, packet);
             }
-            DeliveryUp::Renew(contact, certs) => {
-                let body = crate::content::Renewal { c: certs };
+            DeliveryUp::Move(contact) => self.tell_move(now, tx, contact)?,
+            DeliveryUp::Renew(contact, certs, mailbox) => {
+                let body = crate::content::Renewal { c: certs, m: mailbox };
                 let cx = cx!(self, now, tx, conversations);
                 self.conversations.say(cx, &self.account, contact, kind::RENEWAL, &body)?;
             }

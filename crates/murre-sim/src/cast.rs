@@ -34,6 +34,8 @@ pub enum Ask {
     Read,
     /// That work done outside was taken.
     Work,
+    /// That somebody is blocked.
+    Block,
 }
 
 /// One person with one device.
@@ -66,6 +68,8 @@ pub struct Pair {
     pub carried: u64,
     /// When a request is accepted, ms after it was seen.
     pub accept_after: u64,
+    /// `a` has blocked `b`, when so many texts had been written by all: none of `b` from there on may be shown.
+    pub blocked: Option<usize>,
     seen: [Option<u64>; 2],
     linked_at: [Option<u64>; 2],
 }
@@ -74,7 +78,9 @@ impl Pair {
     /// A pair that has not met.
     #[must_use]
     pub const fn new(a: usize, b: usize, both: bool, carried: u64, accept_after: u64) -> Self {
-        Self { a, b, both, links: [None, None], carried, accept_after, seen: [None; 2], linked_at: [None; 2] }
+        let links = [None, None];
+        let (seen, linked_at) = ([None; 2], [None; 2]);
+        Self { a, b, both, links, carried, accept_after, blocked: None, seen, linked_at }
     }
 
     /// Who makes link `side`, and who follows it.
@@ -237,6 +243,15 @@ impl Cast {
         if let Some(who) = self.who(host) {
             self.people[who].asks.insert(id, ask);
         }
+    }
+
+    /// The first of a pair blocks the second.
+    pub fn block(&mut self, sim: &mut Sim, n: usize) {
+        let (who, other) = (self.pairs[n].a, self.pairs[n].b);
+        let (host, account) = (self.people[who].host, self.people[other].account);
+        sim.totals.blocks += 1;
+        self.pairs[n].blocked = Some(self.model.sent.len());
+        self.tell(sim, host, Ask::Block, Command::Contacts(ContactsCommand::Block { account }));
     }
 
     /// After a start: what was asked and never answered is asked again, under the same client id, before anything

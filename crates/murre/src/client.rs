@@ -236,12 +236,32 @@ impl Client {
         call!(self, ContactsClient, accept, v1::ContactRequest { contact: contact.to_owned() })
     }
 
-    /// Silences someone.
+    /// Silences someone, until unblocked.
     ///
     /// # Errors
     /// [`ClientError`].
     pub async fn block(&self, contact: &str) -> Result<v1::ContactChange, ClientError> {
         call!(self, ContactsClient, block, v1::ContactRequest { contact: contact.to_owned() })
+    }
+
+    /// Takes a block back: things stand as they stood before it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn unblock(&self, contact: &str) -> Result<v1::ContactChange, ClientError> {
+        call!(self, ContactsClient, unblock, v1::ContactRequest { contact: contact.to_owned() })
+    }
+
+    /// The safety number shared with a contact; with a check, compares first and keeps what came of it.
+    ///
+    /// # Errors
+    /// [`ClientError`]; a comparison that fails has the code `safety-mismatch`.
+    pub async fn verify(
+        &self,
+        contact: &str,
+        check: Option<v1::verify_request::Check>,
+    ) -> Result<v1::Safety, ClientError> {
+        call!(self, ContactsClient, verify, v1::VerifyRequest { contact: contact.to_owned(), check })
     }
 
     /// Gives someone another name, on this device only.

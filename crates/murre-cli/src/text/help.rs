@@ -94,7 +94,18 @@ pub const CONTACT_LIST: &str = "Show contacts and requests";
 /// `accept`
 pub const ACCEPT: &str = "Accept someone who asked to talk";
 /// `block`
-pub const BLOCK: &str = "Silence someone";
+pub const BLOCK: &str = "Silence someone, until unblocked";
+/// `unblock`
+pub const UNBLOCK: &str = "Take a block back: things stand as they stood before it";
+/// `verify`
+pub const VERIFY: &str = "Show the safety number shared with someone, or compare it";
+/// `verify --number`
+pub const VERIFY_NUMBER: &str =
+    "Compare these 60 digits (spaces are ignored) and mark the contact as verified";
+/// `verify --qr`
+pub const VERIFY_QR: &str = "Compare the text of the QR code that the other side shows";
+/// `verify --clear`
+pub const VERIFY_CLEAR: &str = "Take the mark away";
 /// `rename`
 pub const RENAME: &str = "Give someone another name, on this device only";
 /// C

@@ -29,7 +29,7 @@ async fn make(session: &Session, qr: bool) -> Done {
 }
 
 /// Two modules per character; dark on light stays readable on a dark terminal because light is what is printed.
-fn draw(text: &str) -> Result<String, Failure> {
+pub(super) fn draw(text: &str) -> Result<String, Failure> {
     let code = QrCode::new(text.as_bytes()).map_err(|error| Failure {
         kind: "bug".into(),
         ..Failure::caller(error.to_string(), text::HINT_BUG)

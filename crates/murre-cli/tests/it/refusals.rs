@@ -31,13 +31,15 @@ fn without_a_running_home_every_verb_says_how_to_start_it() {
     let (pen, dir) = (pen(), dir());
     let ann = Person::new(&pen, dir.path(), "ann");
     ann.init("Ann").expect("init");
-    let verbs: [&[&str]; 12] = [
+    let verbs: [&[&str]; 14] = [
         &["invite"],
         &["invite", "list"],
         &["contact", "add", "murre:invite/x"],
         &["contact", "list"],
         &["accept", "bob"],
         &["block", "bob"],
+        &["unblock", "bob"],
+        &["verify", "bob"],
         &["rename", "bob", "Bobby"],
         &["chat", "list"],
         &["send", "bob", "hi"],

@@ -59,7 +59,7 @@ impl Contacts {
         Ok(())
     }
 
-    fn incoming(&self, cx: &Ctx<'_, '_>) -> Result<usize, TurnError> {
+    pub(super) fn incoming(&self, cx: &Ctx<'_, '_>) -> Result<usize, TurnError> {
         Ok(super::all(cx.tx)?.iter().filter(|(_, c)| c.state == ContactState::Incoming).count())
     }
 

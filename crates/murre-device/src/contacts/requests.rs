@@ -296,6 +296,8 @@ impl Contacts {
         let object = SignedObject::parse(&object).map_err(|_| damaged())?;
         let object = object.verify(&self.params).map_err(|_| damaged())?;
         let payload = open_payload(&parsed, object.e, &object.p).ok_or_else(damaged)?;
+        let maker = payload.c.clone().verify().map_err(|_| damaged())?.d;
+        self.device_seen(cx, no, maker)?;
         let body = RequestBody {
             v: 1,
             c: me.cert().clone(),

@@ -3,7 +3,7 @@
 use super::{ConvUp, Conversations, Ctx, Draft, Outgoing, chat, save, wire, written};
 use crate::account::Account;
 use crate::command::{Answer, CommandError};
-use crate::content::{BINDING_BY_AUTHOR, BINDING_BY_DEVICE, Binding, Content, Fold, Text, kind};
+use crate::content::{BINDING_BY_AUTHOR, BINDING_BY_DEVICE, Binding, Content, Fold, Move, Text, kind};
 use crate::event::Notice;
 use crate::limits::{MAX_CLIENT_ID, MAX_TEXT};
 use crate::rows::{self, ChatRow, LogRef, MessageRow, WaitingRow};
@@ -328,6 +328,7 @@ impl Conversations {
             packet: sealed,
             chat,
             messages,
+            moved: told_move(me, pack)?,
         }));
         Ok(())
     }
@@ -355,6 +356,20 @@ impl Conversations {
         let signal = Signal::sign(log.id, state, &me.author(log.id), body, cx.rng);
         Ok(Some(Packet::Signal(signal).seal(&wire(log), cx.now.wall.week())))
     }
+}
+
+/// The present account mailbox's number, if a pack tells of it. One that tells of an older mailbox counts for nothing:
+/// the contact will hear of the present one in another.
+fn told_move(me: &Account, pack: &Pack) -> Result<Option<u32>, TurnError> {
+    for item in pack.items() {
+        let content = Content::decode(&item.content).ok();
+        if let Some(told) = content.and_then(|c| c.body::<Move>(kind::MOVE))
+            && told.g.to == me.mailbox()?.address()
+        {
+            return Ok(Some(me.mailbox_no()));
+        }
+    }
+    Ok(None)
 }
 
 /// What a signal's body is bound to beside its author's signature.

@@ -1,8 +1,10 @@
 //! Pure functions from stored rows to answers. They never queue behind the machine: a shell runs them on a second,
 //! read-only connection.
 
+mod safety;
 mod types;
 
+pub use safety::{SafetyInfo, safety};
 pub use types::*;
 
 use crate::account;
@@ -18,6 +20,7 @@ use murre_core::id::{AccountId, DeviceId, LogId, MessageId};
 use murre_core::params::delivery::FAILED_AFTER_MS;
 use murre_core::time::HOUR;
 use murre_core::{Direction, ErrorKind, HasKind, Range, TurnError, View, Wall};
+use std::collections::BTreeMap;
 
 /// Why a query has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +34,9 @@ pub enum QueryError {
     /// No such message.
     #[error("there is no such message")]
     UnknownMessage,
+    /// No such contact.
+    #[error("there is no such contact")]
+    UnknownContact,
     /// The store failed or is damaged.
     #[error(transparent)]
     Turn(#[from] TurnError),
@@ -45,7 +51,9 @@ impl From<murre_core::ViewError> for QueryError {
 impl HasKind for QueryError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoAccount | Self::UnknownChat | Self::UnknownMessage => ErrorKind::Caller,
+            Self::NoAccount | Self::UnknownChat | Self::UnknownMessage | Self::UnknownContact => {
+                ErrorKind::Caller
+            }
             Self::Turn(e) => e.kind(),
         }
     }
@@ -78,7 +86,11 @@ pub fn contacts(view: &dyn View) -> Result<Vec<ContactInfo>, QueryError> {
         };
         let name = display_name(&row.name, row.account);
         let problem = door_problem(view, no)?;
+        let trust = contacts::trust(view, no)?;
         out.push(ContactInfo {
+            verified: trust.verified.is_some(),
+            new_device: trust.new,
+            ambiguous: false,
             account: row.account,
             name,
             state: row.state,
@@ -86,6 +98,14 @@ pub fn contacts(view: &dyn View) -> Result<Vec<ContactInfo>, QueryError> {
             chat,
             problem,
         });
+    }
+    // spec: F-26
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    for info in &out {
+        *names.entry(info.name.to_lowercase()).or_default() += 1;
+    }
+    for info in &mut out {
+        info.ambiguous = names.get(&info.name.to_lowercase()).is_some_and(|n| *n > 1);
     }
     Ok(out)
 }

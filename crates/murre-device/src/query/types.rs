@@ -33,6 +33,12 @@ pub struct ContactInfo {
     pub chat: Option<LogId>,
     /// What is wrong with the door through which we ask.
     pub problem: Option<DoorProblem>,
+    /// Whether their safety number was compared.
+    pub verified: bool,
+    /// Another device of theirs than the first was seen since the numbers were last compared.
+    pub new_device: bool,
+    /// Whether somebody else here has the same name, upper and lower case aside.
+    pub ambiguous: bool,
 }
 
 /// A chat.

@@ -1,7 +1,11 @@
 //! The device's paths, walked one by one with real custodians.
 
+mod block;
 mod contact;
 mod doors;
 mod full;
+mod moves;
+mod safety_vectors;
+mod trust;
 mod vectors;
 mod world;

@@ -53,6 +53,20 @@ impl contacts_server::Contacts for Contacts {
         Ok(Response::new(convert::change(change)))
     }
 
+    async fn unblock(
+        &self,
+        request: Request<v1::ContactRequest>,
+    ) -> Result<Response<v1::ContactChange>, Status> {
+        let change = self.0.unblock(request.into_inner().contact).await.map_err(status)?;
+        Ok(Response::new(convert::change(change)))
+    }
+
+    async fn verify(&self, request: Request<v1::VerifyRequest>) -> Result<Response<v1::Safety>, Status> {
+        let v1::VerifyRequest { contact, check } = request.into_inner();
+        let safety = self.0.verify(contact, check.and_then(convert::check)).await.map_err(status)?;
+        Ok(Response::new(convert::safety(safety)))
+    }
+
     async fn rename(
         &self,
         request: Request<v1::RenameRequest>,

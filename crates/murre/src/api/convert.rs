@@ -2,8 +2,8 @@
 
 use crate::handle::{Change, EventPage};
 use crate::v1;
-use murre_device::query::{ChatInfo, ContactInfo, InviteInfo, MessageInfo, StatusInfo};
-use murre_device::{ContactState, DoorProblem, MessageState, Notice, Warning};
+use murre_device::query::{ChatInfo, ContactInfo, InviteInfo, MessageInfo, SafetyInfo, StatusInfo};
+use murre_device::{Check, ContactState, DoorProblem, MessageState, Notice, Warning};
 
 fn text(id: Option<impl ToString>) -> String {
     id.map(|id| id.to_string()).unwrap_or_default()
@@ -45,7 +45,9 @@ pub(super) fn contact(info: ContactInfo) -> v1::Contact {
         state: contact_state(info.state).into(),
         hello: info.hello,
         chat: text(info.chat),
-        verified: false,
+        verified: info.verified,
+        new_device: info.new_device,
+        ambiguous: info.ambiguous,
         problem: info.problem.map(door_problem).unwrap_or_default().to_owned(),
     }
 }
@@ -55,6 +57,26 @@ pub(super) fn change(change: Change) -> v1::ContactChange {
         contact: change.account.to_string(),
         chat: text(change.chat),
         state: contact_state(change.state).into(),
+    }
+}
+
+pub(super) fn safety(info: SafetyInfo) -> v1::Safety {
+    v1::Safety {
+        contact: info.account.to_string(),
+        safety_number: info.number,
+        code: info.code,
+        verified: info.verified,
+        new_device: info.new_device,
+    }
+}
+
+pub(super) fn check(check: v1::verify_request::Check) -> Option<Check> {
+    use v1::verify_request::Check as Wire;
+    match check {
+        Wire::Number(number) => Some(Check::Number(number)),
+        Wire::Code(code) => Some(Check::Code(code)),
+        Wire::Clear(true) => Some(Check::Clear),
+        Wire::Clear(false) => None,
     }
 }
 
@@ -150,6 +172,14 @@ fn notice_of(notice: Notice, info: Option<MessageInfo>) -> v1::event::What {
         Notice::DoorProblem { account, why } => {
             let (contact, why) = (account.to_string(), door_problem(why).to_owned());
             What::DoorTrouble(v1::DoorTrouble { contact, why })
+        }
+        Notice::NewDevice { account, device, verified } => What::NewDevice(v1::NewDevice {
+            contact: account.to_string(),
+            device: device.to_string(),
+            verified,
+        }),
+        Notice::Verified { account, verified } => {
+            What::Verified(v1::Verified { contact: account.to_string(), verified })
         }
         Notice::Gap { chat } => What::Gap(v1::Gap { chat: chat.to_string() }),
         Notice::Warning { chat, what } => {

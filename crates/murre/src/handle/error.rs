@@ -87,6 +87,7 @@ impl CallError {
             Self::Ask(AskError::Stopped) | Self::Stopping => "start it again with `murre up`",
             Self::Query(QueryError::UnknownChat) => "`murre chat list` shows the chats",
             Self::Query(QueryError::UnknownMessage) => "`murre history CHAT` shows the messages",
+            Self::Query(QueryError::UnknownContact) => "`murre contact list` shows the contacts",
             Self::Query(_) => "check the disk and try again",
             Self::Link(error) => error.hint(),
             Self::Unknown { what, .. } => match *what {

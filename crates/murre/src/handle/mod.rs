@@ -16,9 +16,12 @@ use crate::home::Protection;
 use murre_core::id::{AccountId, LinkSecretId, LogId, MessageId};
 use murre_core::{PeerRef, Rng, TurnError, View, Wall};
 use murre_device::invite::{InviteLink, MAX_HINTS};
-use murre_device::query::{self, ChatInfo, ContactInfo, InviteInfo, Me, MessageInfo, QueryError, StatusInfo};
+use murre_device::query::{
+    self, ChatInfo, ContactInfo, InviteInfo, Me, MessageInfo, QueryError, SafetyInfo, StatusInfo,
+};
 use murre_device::{
-    Answer, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, Device, DeviceStatus,
+    Answer, Check, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, Device,
+    DeviceStatus,
 };
 use murre_mailbox::Directory;
 use murre_net::NetHandle;
@@ -260,7 +263,7 @@ impl Handle {
         self.change(ContactsCommand::Accept { account }).await
     }
 
-    /// Silences someone.
+    /// Silences someone, until unblocked.
     ///
     /// # Errors
     /// [`CallError`].
@@ -268,6 +271,27 @@ impl Handle {
         let account = self.contact(contact).await?;
         self.command(Command::Contacts(ContactsCommand::Block { account })).await?;
         self.standing(account).await
+    }
+
+    /// Takes a block back.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn unblock(&self, contact: String) -> Result<Change, CallError> {
+        let account = self.contact(contact).await?;
+        self.change(ContactsCommand::Unblock { account }).await
+    }
+
+    /// The safety number shared with a contact; with a check, compares first.
+    ///
+    /// # Errors
+    /// [`CallError`]; a comparison that fails is [`CommandError::SafetyMismatch`].
+    pub async fn verify(&self, contact: String, check: Option<Check>) -> Result<SafetyInfo, CallError> {
+        let account = self.contact(contact).await?;
+        if let Some(check) = check {
+            self.command(Command::Contacts(ContactsCommand::Verify { account, check })).await?;
+        }
+        self.read(move |view| Ok(query::safety(view, account)?)).await
     }
 
     /// Gives someone another name, on this device only.
