@@ -68,6 +68,9 @@ pub struct Invite {
     pub published: bool,
     pub withdrawn: bool,
     pub link_id: String,
+    pub kind: &'static str,
+    pub requests: u32,
+    pub replaced: bool,
 }
 
 impl From<&v1::Invite> for Invite {
@@ -78,6 +81,9 @@ impl From<&v1::Invite> for Invite {
             published: invite.published,
             withdrawn: invite.withdrawn,
             link_id: invite.link_id.clone(),
+            kind: if invite.public { "public" } else { "personal" },
+            requests: invite.requests,
+            replaced: invite.replaced,
         }
     }
 }
@@ -115,6 +121,7 @@ pub struct Contact {
     pub problem: Option<String>,
     pub new_device: bool,
     pub ambiguous: bool,
+    pub old_link: bool,
 }
 
 impl From<&v1::Contact> for Contact {
@@ -129,6 +136,7 @@ impl From<&v1::Contact> for Contact {
             problem: filled(&contact.problem),
             new_device: contact.new_device,
             ambiguous: contact.ambiguous,
+            old_link: contact.old_link,
         }
     }
 }
@@ -282,6 +290,7 @@ pub enum What {
     Warning { chat: String, what: String },
     NewDevice { contact: String, device: String, verified: bool },
     Verified { contact: String, verified: bool },
+    Request { contact: String, placed: bool, tries: u32 },
     Skipped { events: u64 },
 }
 
@@ -306,6 +315,9 @@ impl Event {
             Wire::Warning(w) => What::Warning { chat: w.chat.clone(), what: w.what.clone() },
             Wire::NewDevice(d) => {
                 What::NewDevice { contact: d.contact.clone(), device: d.device.clone(), verified: d.verified }
+            }
+            Wire::Request(r) => {
+                What::Request { contact: r.contact.clone(), placed: r.placed, tries: r.tries }
             }
             Wire::Verified(v) => What::Verified { contact: v.contact.clone(), verified: v.verified },
             Wire::Skipped(s) => What::Skipped { events: s.events },

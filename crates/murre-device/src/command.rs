@@ -19,13 +19,15 @@ pub enum Command {
 /// Invitations, requests, contacts.
 #[derive(Debug)]
 pub enum ContactsCommand {
-    /// Makes a personal invitation link. Answers [`Answer::Invite`] once it is durable; the notice
+    /// Makes an invitation link, or names the public one there is. Answers [`Answer::Invite`] once it is durable; the notice
     /// [`crate::Notice::InvitePublished`] follows when its door is stored.
     Invite {
         /// Shown to whoever opens the link; none hides it.
         name: Option<String>,
         /// Nodes named in the link so that a fresh home can begin.
         hints: Vec<PeerRef>,
+        /// Whether it is for one person, or for many.
+        kind: LinkKind,
     },
     /// Withdraws a link: its door is no longer read.
     Withdraw {
@@ -68,6 +70,17 @@ pub enum ContactsCommand {
         /// The new name.
         name: String,
     },
+}
+
+/// For whom a link is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkKind {
+    /// For one person: a new link each time.
+    Personal,
+    /// For whoever comes upon it: the one there is.
+    Public,
+    /// For whoever comes upon it, in place of the one there is.
+    NewPublic,
 }
 
 /// What is done about a safety number.

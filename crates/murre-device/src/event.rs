@@ -101,6 +101,20 @@ pub enum Notice {
         /// Whether it is marked now.
         verified: bool,
     },
+    /// A request of ours costs a puzzle, which is being solved.
+    #[serde(rename = "p")]
+    Paying {
+        /// Whom we ask.
+        account: AccountId,
+        /// Tries that it takes on average.
+        tries: u32,
+    },
+    /// A request of ours is stored at its door.
+    #[serde(rename = "l")]
+    Placed {
+        /// Whom we ask.
+        account: AccountId,
+    },
     /// Messages of this chat are missing for longer than usual.
     #[serde(rename = "g")]
     Gap {

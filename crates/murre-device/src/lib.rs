@@ -36,7 +36,8 @@ pub mod safety;
 
 pub use account::{Init, Initialized, init};
 pub use command::{
-    Answer, Check, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, NetworkCommand,
+    Answer, Check, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, LinkKind,
+    NetworkCommand,
 };
 pub use event::{DoorProblem, Event, MessageState, Notice, Warning};
 

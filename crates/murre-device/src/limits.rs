@@ -12,6 +12,10 @@ pub const MAX_CLIENT_ID: usize = 128;
 pub const MAX_INVITES: usize = 16;
 /// Request slots of a personal link.
 pub const PERSONAL_SLOTS: u8 = 4;
+/// Request slots of a public link.
+pub const PUBLIC_SLOTS: u8 = 64;
+/// Public links that were replaced and are still read; the oldest is withdrawn when one more comes.
+pub const MAX_REPLACED: usize = 4;
 /// Contacts, requests in and out included.
 pub const MAX_CONTACTS: usize = 4_096;
 /// Incoming requests that wait for an answer; beyond this new ones are not shown until some are answered.

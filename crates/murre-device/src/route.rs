@@ -70,10 +70,15 @@ impl Device {
         command: ContactsCommand,
     ) -> Result<(), TurnError> {
         match command {
-            ContactsCommand::Invite { name, hints } => {
+            ContactsCommand::Invite { name, hints, kind } => {
                 let package =
                     self.conversations.key_package(cx!(self, now, tx, conversations), &self.account)?;
-                self.contacts.invite(cx!(self, now, tx, contacts), &self.account, id, name, hints, package)
+                let (reference, wish) = (package.0, contacts::Wish { kind, name, hints });
+                let cx = cx!(self, now, tx, contacts);
+                if !self.contacts.invite(cx, &self.account, id, wish, package)? {
+                    self.conversations.forget_key_package(tx, reference);
+                }
+                Ok(())
             }
             ContactsCommand::Withdraw { link } => {
                 self.contacts.withdraw(cx!(self, now, tx, contacts), id, &link)
@@ -365,6 +370,9 @@ impl Device {
             }
             ClientEvent::PutProblem { put, why: PutTrouble::Full } if !contacts::owns_put(put) => {
                 self.delivery.full(cx!(self, now, tx, delivery), &self.account, put)?;
+            }
+            ClientEvent::PutProblem { put, why: PutTrouble::Paying { tries } } if contacts::owns_put(put) => {
+                self.contacts.paying(cx!(self, now, tx, contacts), put, tries)?;
             }
             ClientEvent::PutProblem { .. } | ClientEvent::OtherNetwork { .. } => {}
             ClientEvent::PutRoom { puts } => {

@@ -109,6 +109,10 @@ pub struct InviteRow {
     pub withdrawn: bool,
     /// Epochs in which its door is shut, after it was withdrawn.
     pub shut: Vec<u64>,
+    /// When another public link took its place.
+    pub replaced: Option<Wall>,
+    /// Requests that came through it.
+    pub requests: u32,
 }
 
 /// A contact.
@@ -196,6 +200,8 @@ pub enum RequestRow {
     In {
         /// The opened request.
         request: ByteBuf,
+        /// It came through a public link that was replaced.
+        old: bool,
     },
 }
 

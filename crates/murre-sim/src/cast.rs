@@ -14,7 +14,7 @@ use murre_core::CommandId;
 use murre_core::id::AccountId;
 use murre_device::invite::InviteLink;
 use murre_device::{
-    Answer, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, Event,
+    Answer, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, Event, LinkKind,
     NetworkCommand, Notice, query,
 };
 use std::collections::BTreeMap;
@@ -188,6 +188,10 @@ impl Cast {
                     format!("{} warns of {what:?}, but nobody did anything wrong", sim.hosts[host].name);
                 sim.watch.fail("no false alarm", what);
             }
+            Event::Notice { notice: Notice::NewDevice { device, .. }, .. } => {
+                let what = format!("{} is told of {device:?}, but everybody has one", sim.hosts[host].name);
+                sim.watch.fail("no false alarm", what);
+            }
             Event::Notice { notice: Notice::Contact { state: ContactState::Incoming, .. }, .. } => {
                 self.acts.add(sim.now + 10, Act::Pursue);
             }
@@ -303,8 +307,11 @@ impl Cast {
         let Some(link) = self.pairs[n].links[side].clone() else {
             let known = query::me(&sim.hosts[at_host].store).is_ok_and(|me| me.network.is_some());
             if sim.hosts[at_host].is_up() && known && !self.waits(host, Ask::Invite(number)) {
-                let invite =
-                    ContactsCommand::Invite { name: Some(self.people[host].name.clone()), hints: Vec::new() };
+                let invite = ContactsCommand::Invite {
+                    name: Some(self.people[host].name.clone()),
+                    hints: Vec::new(),
+                    kind: LinkKind::Personal,
+                };
                 self.tell(sim, at_host, Ask::Invite(number), Command::Contacts(invite));
             }
             return;

@@ -200,7 +200,17 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn invite_within(&self, name: Option<String>, wait_ms: u32) -> Result<v1::Invite, ClientError> {
-        call!(self, ContactsClient, invite, v1::InviteRequest { name, wait_ms })
+        call!(self, ContactsClient, invite, v1::InviteRequest { name, wait_ms, public: false, fresh: false })
+    }
+
+    /// The public invitation, made if there is none; with `fresh`, another one in place of it. Waits as
+    /// [`Client::invite`] does.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn invite_public(&self, name: Option<String>, fresh: bool) -> Result<v1::Invite, ClientError> {
+        let request = v1::InviteRequest { name, wait_ms: INVITE_WAIT_MS, public: true, fresh };
+        call!(self, ContactsClient, invite, request)
     }
 
     /// Every invitation that has not ended.

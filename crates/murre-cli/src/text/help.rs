@@ -73,9 +73,10 @@ pub const INVITE: &str = "Make an invitation: whoever holds the link can ask to 
 /// `invite --qr`
 pub const INVITE_QR: &str = "Also draw it as a QR code";
 /// `invite --public`
-pub const INVITE_PUBLIC: &str = "Make the reusable public link";
+pub const INVITE_PUBLIC: &str =
+    "Show the public link that many may hold; make it if there is none. Asking through it costs a puzzle";
 /// `invite --new`
-pub const INVITE_NEW: &str = "Replace the public link";
+pub const INVITE_NEW: &str = "Replace the public link; the old one is read for a week more";
 /// `invite list`
 pub const INVITE_LIST: &str = "Show the open invitations";
 /// `invite withdraw`

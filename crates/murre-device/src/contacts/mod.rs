@@ -21,6 +21,7 @@ mod incoming;
 mod requests;
 mod trust;
 
+pub use doors::Wish;
 pub use requests::RequestBody;
 pub(crate) use trust::trust;
 
@@ -130,6 +131,8 @@ pub struct Contacts {
     objects: BTreeMap<u64, (LinkSecretId, u64)>,
     /// Requests left at our doors for want of room, by the watch that brought them.
     left: BTreeMap<u64, Vec<BoxId>>,
+    /// What requests of ours are being paid with: tries, by contact.
+    paying: BTreeMap<u32, u32>,
     sweep: Mono,
 }
 
@@ -143,6 +146,7 @@ impl Contacts {
             doors: BTreeMap::new(),
             objects: BTreeMap::new(),
             left: BTreeMap::new(),
+            paying: BTreeMap::new(),
             sweep: now,
         }
     }

@@ -136,8 +136,8 @@ pub struct Delivery {
     sweep: Option<(Mono, u64)>,
     /// When each contact last made us put everything again.
     resent: BTreeMap<u32, Mono>,
-    /// When contacts have to be told of a new mailbox; none if all are.
-    moves: Option<Mono>,
+    /// When the next contacts have to be told of a new mailbox, and from which on; none if all are.
+    moves: Option<(Mono, u32)>,
 }
 
 /// Which pair secret opens boxes under a tag.
@@ -162,7 +162,7 @@ impl Delivery {
             tagged: BTreeSet::new(),
             sweep: Some((now, 0)),
             resent: BTreeMap::new(),
-            moves: Some(now),
+            moves: Some((now, 0)),
         })
     }
 
@@ -183,7 +183,7 @@ impl Delivery {
     #[must_use]
     pub fn next_timeout(&self) -> Option<Mono> {
         let live = self.flights.values().filter_map(|f| f.live_until).min();
-        [live, self.sweep.map(|(at, _)| at), self.moves].into_iter().flatten().min()
+        [live, self.sweep.map(|(at, _)| at), self.moves.map(|(at, _)| at)].into_iter().flatten().min()
     }
 
     pub(super) fn route(view: &dyn View, contact: u32) -> Result<Option<rows::RouteRow>, TurnError> {

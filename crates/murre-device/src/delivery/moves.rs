@@ -22,12 +22,15 @@ use murre_core::{Direction, Label, Range, TurnError, View};
 use murre_mailbox::client::PutKey;
 use murre_mailbox::{MailboxAddress, MailboxKind, ReaderKeys, TagPublic, Writer};
 use serde_bytes::ByteBuf;
+use std::ops::Bound;
 
 const NAME: Label = Label::new("murre v1 mailbox name");
 /// Behind the last receipt of a move: what was put before it lives 30 days, in an epoch that takes puts for 7.
 const READ_ON_MS: u64 = 37 * DAY;
 /// No old mailbox is read longer than this.
 const READ_MOST_MS: u64 = 180 * DAY;
+/// Routes looked at in one turn while contacts have to be told.
+const MOVES_PAGE: usize = 64;
 const OWED: &str = "mailbox.owed";
 
 /// Names a mailbox between two who both know its address.
@@ -102,7 +105,7 @@ impl Delivery {
         }
         cx.up(DeliveryUp::Watch(account_watch(me.mailbox_no()), Box::new(me.mailbox()?)));
         self.forget_tags();
-        self.moves = Some(cx.now.mono);
+        self.moves = Some((cx.now.mono, 0));
         Ok(())
     }
 
@@ -114,17 +117,27 @@ impl Delivery {
         Ok(())
     }
 
-    /// Tells the next few contacts where we are read from now on.
+    /// Tells the next few contacts where we are read from now on, a page of rows a turn.
     pub(super) fn tell_moves(&mut self, cx: &mut Ctx<'_, '_>) -> Result<(), TurnError> {
-        if self.moves.is_none_or(|at| at > cx.now.mono) {
-            return Ok(());
-        }
+        let Some((_, from)) = self.moves.filter(|(at, _)| *at <= cx.now.mono) else { return Ok(()) };
         let owed = |r: &rows::RouteRow| r.owes_move && !r.blocked && !r.halted && r.tag.is_some();
-        let mut due = super::routes::routes(cx.tx)?.into_iter().filter(|(_, r)| owed(r)).map(|(no, _)| no);
-        for contact in due.by_ref().take(MOVES_A_TURN) {
-            cx.up(DeliveryUp::Move(contact));
+        let range = Range { from: Bound::Included(from.to_be_bytes().to_vec()), ..Range::all() };
+        let page = cx.tx.scan(rows::ROUTES, &range, Direction::Forward, MOVES_PAGE)?;
+        let (mut told, mut next) = (0, None);
+        for (key, value) in &page {
+            let damaged = || TurnError::Damaged { space: rows::ROUTES.name };
+            let contact = crate::conversations::u32_key(key).ok_or_else(damaged)?;
+            if told == MOVES_A_TURN {
+                next = Some(contact);
+                break;
+            }
+            next = contact.checked_add(1).filter(|_| page.len() == MOVES_PAGE);
+            if owed(&rows::decode(rows::ROUTES, value)?) {
+                told += 1;
+                cx.up(DeliveryUp::Move(contact));
+            }
         }
-        self.moves = due.next().map(|_| cx.now.mono);
+        self.moves = next.map(|contact| (cx.now.mono, contact));
         Ok(())
     }
 

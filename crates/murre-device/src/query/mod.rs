@@ -87,10 +87,13 @@ pub fn contacts(view: &dyn View) -> Result<Vec<ContactInfo>, QueryError> {
         let name = display_name(&row.name, row.account);
         let problem = door_problem(view, no)?;
         let trust = contacts::trust(view, no)?;
+        let request = rows::get(view, rows::REQUESTS, &no.to_be_bytes())?;
+        let old_link = matches!(request, Some(RequestRow::In { old: true, .. }));
         out.push(ContactInfo {
             verified: trust.verified.is_some(),
             new_device: trust.new,
             ambiguous: false,
+            old_link,
             account: row.account,
             name,
             state: row.state,
@@ -351,6 +354,8 @@ pub fn invites(view: &dyn View) -> Result<Vec<InviteInfo>, QueryError> {
             expires,
             published: row.stored.contains(&row.from),
             withdrawn: row.withdrawn,
+            replaced: row.replaced.is_some(),
+            requests: row.requests,
         });
     }
     out.sort_by_key(|i| i.expires);

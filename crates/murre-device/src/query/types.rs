@@ -39,6 +39,8 @@ pub struct ContactInfo {
     pub new_device: bool,
     /// Whether somebody else here has the same name, upper and lower case aside.
     pub ambiguous: bool,
+    /// Whether their request came through a public link that was replaced.
+    pub old_link: bool,
 }
 
 /// A chat.
@@ -105,4 +107,8 @@ pub struct InviteInfo {
     pub published: bool,
     /// Whether it was withdrawn.
     pub withdrawn: bool,
+    /// Whether another public link took its place.
+    pub replaced: bool,
+    /// Requests that came through it.
+    pub requests: u32,
 }

@@ -5,6 +5,7 @@ mod contact;
 mod doors;
 mod full;
 mod moves;
+mod public;
 mod safety_vectors;
 mod trust;
 mod vectors;

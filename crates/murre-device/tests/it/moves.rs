@@ -124,7 +124,9 @@ fn those_blocked_before_anybody_was_told_share_one_new_mailbox() {
     let bob = world.person("Bob");
     let crowd: Vec<HostNo> = (0..3).map(|n| world.person(&format!("Mallory {n}"))).collect();
     world.run(MINUTE);
-    crowd.iter().for_each(|m| drop(acquainted(&mut world, bob, *m)));
+    for m in &crowd {
+        acquainted(&mut world, bob, *m);
+    }
     let account = |m: &HostNo| account(&world, *m);
     let accounts: Vec<AccountId> = crowd.iter().map(account).collect();
     let block = |account: &AccountId| Command::Contacts(ContactsCommand::Block { account: *account });

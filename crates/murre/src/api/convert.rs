@@ -48,6 +48,7 @@ pub(super) fn contact(info: ContactInfo) -> v1::Contact {
         verified: info.verified,
         new_device: info.new_device,
         ambiguous: info.ambiguous,
+        old_link: info.old_link,
         problem: info.problem.map(door_problem).unwrap_or_default().to_owned(),
     }
 }
@@ -87,6 +88,9 @@ pub(super) fn invite(info: InviteInfo) -> v1::Invite {
         expires_ms: info.expires.0,
         published: info.published,
         withdrawn: info.withdrawn,
+        public: info.link.public,
+        replaced: info.replaced,
+        requests: info.requests,
         qr: info.link.to_qr_text(),
     }
 }
@@ -178,6 +182,12 @@ fn notice_of(notice: Notice, info: Option<MessageInfo>) -> v1::event::What {
             device: device.to_string(),
             verified,
         }),
+        Notice::Paying { account, tries } => {
+            What::Request(v1::RequestProgress { contact: account.to_string(), placed: false, tries })
+        }
+        Notice::Placed { account } => {
+            What::Request(v1::RequestProgress { contact: account.to_string(), placed: true, tries: 0 })
+        }
         Notice::Verified { account, verified } => {
             What::Verified(v1::Verified { contact: account.to_string(), verified })
         }
