@@ -42,6 +42,10 @@ pub enum Verb {
     Accept(Who),
     #[command(about = help::BLOCK)]
     Block(Who),
+    #[command(about = help::UNBLOCK)]
+    Unblock(Who),
+    #[command(about = help::VERIFY)]
+    Verify(Verify),
     #[command(about = help::RENAME)]
     Rename(Rename),
     #[command(about = help::CHAT, subcommand)]
@@ -217,6 +221,18 @@ pub enum Contact {
 pub struct Who {
     #[arg(value_name = "C", help = help::WHO)]
     pub contact: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Verify {
+    #[arg(value_name = "C", help = help::WHO)]
+    pub contact: String,
+    #[arg(long, value_name = "N", conflicts_with_all = ["qr", "clear"], help = help::VERIFY_NUMBER)]
+    pub number: Option<String>,
+    #[arg(long, value_name = "TEXT", conflicts_with = "clear", help = help::VERIFY_QR)]
+    pub qr: Option<String>,
+    #[arg(long, help = help::VERIFY_CLEAR)]
+    pub clear: bool,
 }
 
 #[derive(Debug, Args)]

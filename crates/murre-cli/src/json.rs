@@ -85,6 +85,9 @@ pub struct Invite {
     pub published: bool,
     pub withdrawn: bool,
     pub link_id: String,
+    pub kind: &'static str,
+    pub requests: u32,
+    pub replaced: bool,
 }
 
 impl From<&v1::Invite> for Invite {
@@ -95,6 +98,9 @@ impl From<&v1::Invite> for Invite {
             published: invite.published,
             withdrawn: invite.withdrawn,
             link_id: invite.link_id.clone(),
+            kind: if invite.public { "public" } else { "personal" },
+            requests: invite.requests,
+            replaced: invite.replaced,
         }
     }
 }
@@ -130,6 +136,9 @@ pub struct Contact {
     pub verified: bool,
     pub chat: Option<String>,
     pub problem: Option<String>,
+    pub new_device: bool,
+    pub ambiguous: bool,
+    pub old_link: bool,
 }
 
 impl From<&v1::Contact> for Contact {
@@ -142,6 +151,31 @@ impl From<&v1::Contact> for Contact {
             verified: contact.verified,
             chat: filled(&contact.chat),
             problem: filled(&contact.problem),
+            new_device: contact.new_device,
+            ambiguous: contact.ambiguous,
+            old_link: contact.old_link,
+        }
+    }
+}
+
+/// `verify`
+#[derive(Serialize)]
+pub struct Safety {
+    pub safety_number: String,
+    pub verified: bool,
+    pub contact: String,
+    pub new_device: bool,
+    pub qr: String,
+}
+
+impl From<&v1::Safety> for Safety {
+    fn from(safety: &v1::Safety) -> Self {
+        Self {
+            safety_number: safety.safety_number.clone(),
+            verified: safety.verified,
+            contact: safety.contact.clone(),
+            new_device: safety.new_device,
+            qr: safety.code.clone(),
         }
     }
 }
@@ -332,6 +366,9 @@ pub enum What {
     File { chat: String, message: String, index: u32, step: String },
     Gap { chat: String },
     Warning { chat: String, what: String },
+    NewDevice { contact: String, device: String, verified: bool },
+    Verified { contact: String, verified: bool },
+    Request { contact: String, placed: bool, tries: u32 },
     Skipped { events: u64 },
 }
 
@@ -360,6 +397,13 @@ impl Event {
             },
             Wire::Gap(gap) => What::Gap { chat: gap.chat.clone() },
             Wire::Warning(w) => What::Warning { chat: w.chat.clone(), what: w.what.clone() },
+            Wire::NewDevice(d) => {
+                What::NewDevice { contact: d.contact.clone(), device: d.device.clone(), verified: d.verified }
+            }
+            Wire::Request(r) => {
+                What::Request { contact: r.contact.clone(), placed: r.placed, tries: r.tries }
+            }
+            Wire::Verified(v) => What::Verified { contact: v.contact.clone(), verified: v.verified },
             Wire::Skipped(s) => What::Skipped { events: s.events },
         };
         Some(Self { cursor: event.cursor, what })

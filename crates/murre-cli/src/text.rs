@@ -23,7 +23,11 @@ pub const HINT_HOME: &str = "name one with --home DIR or MURRE_HOME";
 pub const NO_HOME_DIR: &str = "this system names no directory for a program's data";
 pub const WEB_REFUSED: &str = "the web app does not exist in this version";
 pub const HINT_WEB: &str = "leave --web out";
-pub const PUBLIC_REFUSED: &str = "public invitations do not exist in this version";
+pub const NEW_DEVICE: &str = "writes from a device not seen before; if that surprises you, ask in person, then compare: `murre verify`";
+pub const VERIFY_NEXT: &str = "\n\nCompare these digits in person or by voice with what the other side's `murre verify` shows, then\n\
+`murre verify C --number 'DIGITS'`; or scan the code below there, and give its text to `murre verify C --qr TEXT`.";
+pub const NEW_WHAT: &str = "--new replaces the public invitation and goes with --public";
+pub const HINT_NEW_WHAT: &str = "a personal invitation is new each time: `murre invite`";
 pub const INVITE_BUSY: &str = "storing the door where others find it…";
 pub const UP_BUSY: &str = "opening the home…";
 pub const HINT_WIPE: &str =
@@ -32,7 +36,6 @@ pub const HINT_WIPE_AGAIN: &str = "look at what the system says about that file,
 pub const UP_WIPED: &str = "This home was wiped.";
 pub const PROTECT_BUSY: &str = "wrapping the key again…";
 pub const DEVNET_BUSY: &str = "starting the nodes…";
-pub const HINT_PUBLIC: &str = "make a personal one for each person: `murre invite`";
 pub const TEXT_NOT_UTF8: &str = "the text is not valid UTF-8";
 pub const HINT_NOT_UTF8: &str = "convert it to UTF-8 and send it again; nothing was sent";
 pub const HINT_DIRECTORY: &str = "pack it into one file first; nothing was sent";
@@ -171,13 +174,16 @@ pub fn invite(style: Style, invite: &v1::Invite) -> String {
 }
 
 pub fn invite_row(style: Style, invite: &v1::Invite) -> String {
-    let state = match (invite.withdrawn, invite.published) {
-        (true, _) => style.bad("withdrawn"),
-        (false, true) => style.good("open"),
-        (false, false) => style.dim("not stored yet"),
+    let state = match (invite.withdrawn, invite.replaced, invite.published) {
+        (true, _, _) => style.bad("withdrawn"),
+        (false, true, _) => style.bad("replaced, read for a week more"),
+        (false, false, true) => style.good("open"),
+        (false, false, false) => style.dim("not stored yet"),
     };
+    let kind = if invite.public { "public" } else { "personal" };
+    let asked = invite.requests;
     format!(
-        "{}  until {}  {state}\n  {}",
+        "{}  {kind}  until {}  {state}  {asked} asked\n  {}",
         short(&invite.link_id),
         time::minutes(invite.expires_ms),
         invite.link
@@ -207,6 +213,21 @@ pub fn contact_changed(style: Style, change: &v1::ContactChange) -> String {
     format!("{}  {}", short(&change.contact), contact_state(style, change.state()))
 }
 
+/// A safety number in three rows of four groups.
+pub fn safety(style: Style, safety: &v1::Safety, asked: bool) -> String {
+    let groups: Vec<&str> = safety.safety_number.split(' ').collect();
+    let rows: Vec<String> = groups.chunks(4).map(|row| format!("  {}", row.join(" "))).collect();
+    let mark = if safety.verified { style.good("verified") } else { style.dim("not verified") };
+    let mut out = format!("{}\n\n  {mark}", style.bold(&rows.join("\n")));
+    if safety.new_device {
+        out.push_str(&format!("\n  {}", style.bad(NEW_DEVICE)));
+    }
+    if !asked {
+        out.push_str(VERIFY_NEXT);
+    }
+    out
+}
+
 pub fn renamed(name: &str) -> String {
     format!("Now called {}.", safe(name, false))
 }
@@ -220,6 +241,15 @@ pub fn contact_row(style: Style, contact: &v1::Contact) -> String {
     );
     if contact.verified {
         out.push_str("  verified");
+    }
+    if contact.ambiguous {
+        out.push_str(&style.dim("  (another contact has this name: use the id)"));
+    }
+    if contact.old_link {
+        out.push_str(&style.dim("\n  asked through a public invitation that you have replaced"));
+    }
+    if contact.new_device {
+        out.push_str(&format!("\n  {}", style.bad(NEW_DEVICE)));
     }
     if !contact.hello.is_empty() {
         out.push_str(&format!("\n  “{}”", safe(&contact.hello, false)));
@@ -388,6 +418,15 @@ pub fn event(style: Style, event: &v1::Event) -> Option<String> {
         What::FileMoved(f) => format!("file {} of {}: {}", f.index, short(&f.message), safe(&f.step, false)),
         What::Gap(gap) => format!("messages of chat {} are missing", short(&gap.chat)),
         What::Warning(w) => style.bad(&format!("warning in chat {}: {}", short(&w.chat), w.what)),
+        What::NewDevice(d) => style.bad(&format!("{}: {NEW_DEVICE}", short(&d.contact))),
+        What::Request(r) if r.placed => format!("the request to {} is at its door", short(&r.contact)),
+        What::Request(r) => style.dim(&format!(
+            "the request to {} costs a puzzle of about {} tries; it is being solved",
+            short(&r.contact),
+            r.tries
+        )),
+        What::Verified(v) if v.verified => style.good(&format!("{} is verified", short(&v.contact))),
+        What::Verified(v) => format!("{} is no longer marked as verified", short(&v.contact)),
         What::Skipped(s) => style.dim(&format!("{} older events are no longer kept", s.events)),
     })
 }

@@ -123,6 +123,8 @@ pub struct LocRow {
     pub s: u64,
     /// A door that its owner has shut.
     pub c: bool,
+    /// A door where each box costs a puzzle.
+    pub p: bool,
 }
 
 /// What one tag has put at one locator.

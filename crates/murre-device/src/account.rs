@@ -58,6 +58,7 @@ pub fn init(
         log: murre_core::id::Bytes(rng.bytes()),
         tag: murre_core::id::Bytes(*TagKey::generate(&mut rng).secret().expose()),
         mailbox: ByteBuf::from(ReaderKeys::generate(MailboxKind::Account, &mut rng).to_row()),
+        mailbox_no: 0,
         name,
     };
     rows::put(&mut tx, rows::META, SELF, &row);
@@ -86,6 +87,7 @@ pub struct Account {
     log: Secret<32>,
     tag: TagKey,
     mailbox: Vec<u8>,
+    mailbox_no: u32,
     name: String,
 }
 
@@ -112,6 +114,7 @@ impl Account {
             log: Secret::new(row.log.0),
             tag: TagKey::from_secret_bytes(&Secret::new(row.tag.0)).ok_or_else(damaged)?,
             mailbox: row.mailbox.into_vec(),
+            mailbox_no: row.mailbox_no,
             name: row.name,
         }))
     }
@@ -168,6 +171,32 @@ impl Account {
     #[must_use]
     pub const fn tag(&self) -> &TagKey {
         &self.tag
+    }
+
+    /// Number of the present account mailbox on this device: 0, and one more with each that replaced another.
+    #[must_use]
+    pub const fn mailbox_no(&self) -> u32 {
+        self.mailbox_no
+    }
+
+    /// Makes a new account mailbox. Gives back number and keys of the one it replaces.
+    ///
+    /// # Errors
+    /// [`TurnError`] for a failed read or a damaged row.
+    pub(crate) fn replace_mailbox(
+        &mut self,
+        tx: &mut Turn<'_>,
+        rng: &mut Rng,
+    ) -> Result<(u32, Vec<u8>), TurnError> {
+        let mut stored = row(tx)?.ok_or(murre_core::Bug::new("an account without a row"))?;
+        let old = (self.mailbox_no, std::mem::take(&mut self.mailbox));
+        self.mailbox = ReaderKeys::generate(MailboxKind::Account, rng).to_row();
+        self.mailbox_no =
+            old.0.checked_add(1).ok_or(murre_core::Bug::new("the numbers of mailboxes are used up"))?;
+        stored.mailbox = ByteBuf::from(self.mailbox.clone());
+        stored.mailbox_no = self.mailbox_no;
+        rows::put(tx, rows::META, SELF, &stored);
+        Ok(old)
     }
 
     /// Reader keys of the account mailbox.

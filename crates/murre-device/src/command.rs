@@ -21,13 +21,15 @@ pub enum Command {
 /// Invitations, requests, contacts.
 #[derive(Debug)]
 pub enum ContactsCommand {
-    /// Makes a personal invitation link. Answers [`Answer::Invite`] once it is durable; the notice
+    /// Makes an invitation link, or names the public one there is. Answers [`Answer::Invite`] once it is durable; the notice
     /// [`crate::Notice::InvitePublished`] follows when its door is stored.
     Invite {
         /// Shown to whoever opens the link; none hides it.
         name: Option<String>,
         /// Nodes named in the link so that a fresh home can begin.
         hints: Vec<PeerRef>,
+        /// Whether it is for one person, or for many.
+        kind: LinkKind,
     },
     /// Withdraws a link: its door is no longer read.
     Withdraw {
@@ -46,10 +48,22 @@ pub enum ContactsCommand {
         /// Who.
         account: AccountId,
     },
-    /// Silences someone for good.
+    /// Silences someone until they are unblocked.
     Block {
         /// Who.
         account: AccountId,
+    },
+    /// Takes a block back. Answers [`Answer::Contact`].
+    Unblock {
+        /// Who.
+        account: AccountId,
+    },
+    /// Compares safety numbers, or takes the mark away.
+    Verify {
+        /// Who.
+        account: AccountId,
+        /// What is done.
+        check: Check,
     },
     /// Gives someone another name, on this device only.
     Rename {
@@ -58,6 +72,28 @@ pub enum ContactsCommand {
         /// The new name.
         name: String,
     },
+}
+
+/// For whom a link is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkKind {
+    /// For one person: a new link each time.
+    Personal,
+    /// For whoever comes upon it: the one there is.
+    Public,
+    /// For whoever comes upon it, in place of the one there is.
+    NewPublic,
+}
+
+/// What is done about a safety number.
+#[derive(Debug)]
+pub enum Check {
+    /// Compares digits.
+    Number(String),
+    /// Compares the text of a code that the other side shows.
+    Code(String),
+    /// Takes the mark away.
+    Clear,
 }
 
 /// Messages.
@@ -302,6 +338,27 @@ pub enum CommandError {
     /// The contact is blocked.
     #[error("this contact is blocked")]
     Blocked,
+    /// The contact is not blocked.
+    #[error("this contact is not blocked")]
+    NotBlocked,
+    /// As many requests wait as may.
+    #[error("{limit} requests wait for an answer already")]
+    TooManyRequests {
+        /// The limit.
+        limit: usize,
+    },
+    /// Another safety number.
+    #[error("the safety numbers differ: somebody may stand between you; {}", mark_words(*.verified))]
+    SafetyMismatch {
+        /// Whether the contact was, and still is, marked as verified.
+        verified: bool,
+    },
+    /// The code that this account itself shows.
+    #[error("this is the code that you show; nothing was compared")]
+    OwnSafetyCode,
+    /// Not a safety number, nor a code.
+    #[error("this is no safety number of 60 digits and no safety code; nothing was compared")]
+    NoSafetyNumber,
     /// Accepting what did not ask.
     #[error("this contact has not asked to talk")]
     NotIncoming,
@@ -320,6 +377,11 @@ pub enum CommandError {
     /// We made a mistake.
     #[error(transparent)]
     Bug(#[from] Bug),
+}
+
+/// What a failed comparison left of the mark.
+const fn mark_words(verified: bool) -> &'static str {
+    if verified { "the contact is still marked as verified" } else { "the contact is not marked as verified" }
 }
 
 impl HasKind for CommandError {
@@ -357,6 +419,16 @@ impl CommandError {
             Self::TooManyFiles { .. } => "send them in several messages",
             Self::TooManyUploads { .. } => "wait until one of them is sent",
             Self::Blocked => "`murre contact list` shows who is blocked",
+            Self::NotBlocked => "`murre contact list` shows how things stand",
+            Self::TooManyRequests { .. } => "accept or block some of them first",
+            Self::SafetyMismatch { verified: false } => {
+                "compare again in person or by voice; if they still differ, write nothing that others must not read"
+            }
+            Self::SafetyMismatch { verified: true } => {
+                "compare again in person or by voice; if they still differ, `murre verify C --clear` takes the mark away"
+            }
+            Self::OwnSafetyCode => "scan the code on the other person's screen",
+            Self::NoSafetyNumber => "`murre verify C` shows what to compare",
             Self::RequestUnusable => "ask the other side to send a new request",
             Self::NoNetwork => "start with `murre up --bootstrap ADDRESS`, and see `murre doctor`",
             Self::Halted => "restore from a backup as a new device",

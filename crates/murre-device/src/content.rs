@@ -54,6 +54,10 @@ pub mod kind {
     pub const FILE_ASK: u16 = 12;
     /// [`super::FileWord`].
     pub const FILE_WORD: u16 = 13;
+    /// [`super::Move`].
+    pub const MOVE: u16 = 10;
+    /// [`super::Resend`].
+    pub const RESEND: u16 = 11;
 }
 
 /// Ties a log author to a device: first content of the entry with seq 0, before which nothing of it counts.
@@ -140,6 +144,8 @@ pub struct Presence {
 pub struct Renewal {
     /// The certificates.
     pub c: CertRun,
+    /// Name of the mailbox they are for.
+    pub m: Bytes<32>,
 }
 
 /// A message with files.
@@ -213,6 +219,23 @@ pub enum Word {
     #[serde(rename = "g")]
     Gone,
 }
+
+/// The writer is read in another mailbox from now on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Move {
+    /// The new account mailbox, with certificates for the contact's device.
+    pub g: WriteGrant,
+    /// Two spare tags for a later device of theirs.
+    pub s: Vec<WriteGrant>,
+    /// Name of the mailbox it replaces; none if the contact was given this one before.
+    pub o: Option<Bytes<32>>,
+}
+
+/// The writer dropped what came for a while: everything that it has not receipted is to be put again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resend {}
 
 impl Content {
     /// Wraps a body.

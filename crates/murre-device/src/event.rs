@@ -2,7 +2,7 @@
 
 use crate::command::{Answer, CommandError, ContactState};
 use murre_core::CommandId;
-use murre_core::id::{AccountId, LinkSecretId, LogId, MessageId};
+use murre_core::id::{AccountId, DeviceId, LinkSecretId, LogId, MessageId};
 use murre_crypto::puzzle::Puzzle;
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +83,38 @@ pub enum Notice {
         /// Why.
         why: DoorProblem,
     },
+    /// A device of a contact's account was seen for the first time, beside those known.
+    #[serde(rename = "d")]
+    NewDevice {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        device: DeviceId,
+        /// Whether the contact was marked as verified. The mark stays: the account, which was compared, certifies it.
+        verified: bool,
+    },
+    /// A contact was compared, or the mark was taken away.
+    #[serde(rename = "v")]
+    Verified {
+        /// Who.
+        account: AccountId,
+        /// Whether it is marked now.
+        verified: bool,
+    },
+    /// A request of ours costs a puzzle, which is being solved.
+    #[serde(rename = "p")]
+    Paying {
+        /// Whom we ask.
+        account: AccountId,
+        /// Tries that it takes on average.
+        tries: u32,
+    },
+    /// A request of ours is stored at its door.
+    #[serde(rename = "l")]
+    Placed {
+        /// Whom we ask.
+        account: AccountId,
+    },
     /// Messages of this chat are missing for longer than usual.
     #[serde(rename = "g")]
     Gap {
@@ -90,7 +122,7 @@ pub enum Notice {
         chat: LogId,
     },
     /// A file moved on.
-    #[serde(rename = "l")]
+    #[serde(rename = "a")]
     File {
         /// Chat.
         chat: LogId,

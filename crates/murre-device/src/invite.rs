@@ -8,7 +8,7 @@
 //!  |  0x01   | type u8 | len u16 BE | value |                |
 //!  +---------+------------------------------+----------------+
 //!   0x01 secret 32        0x02 door owner key 32   0x03 account 32
-//!   0x04 network 32       0x05 expiry, ms, u64 BE
+//!   0x04 network 32       0x05 expiry, ms, u64 BE     0x06 kind: 1 public; left out in a personal link
 //!   0x80 name, UTF-8      0x81 hint: node key 32 || address text      (0x80.. may be skipped by a reader)
 //! ```
 //!
@@ -26,6 +26,8 @@ const CHECKSUM: Label = Label::new("murre v1 invite checksum");
 const LINK_ID: Label = Label::new("murre v1 invite id");
 const PREFIX: &str = "murre:invite/";
 const VERSION: u8 = 1;
+/// The kind of a public link.
+const PUBLIC: u8 = 1;
 /// Longest link, bytes before text encoding.
 pub const MAX_LINK: usize = 1_024;
 /// Most node hints in one link.
@@ -44,6 +46,8 @@ pub struct InviteLink {
     pub network: NetworkId,
     /// Until when.
     pub expires: Wall,
+    /// Known to many: each request through it costs a puzzle.
+    pub public: bool,
     /// Who invites, in their words.
     pub name: Option<String>,
     /// Nodes to begin with.
@@ -121,6 +125,9 @@ impl InviteLink {
         field(0x03, self.account.as_bytes());
         field(0x04, self.network.as_bytes());
         field(0x05, &self.expires.0.to_be_bytes());
+        if self.public {
+            field(0x06, &[PUBLIC]);
+        }
         if let Some(name) = &self.name {
             field(0x80, name.as_bytes());
         }
@@ -176,6 +183,7 @@ struct Parts {
     account: Option<AccountId>,
     network: Option<NetworkId>,
     expires: Option<Wall>,
+    public: Option<bool>,
     name: Option<String>,
     hints: Vec<PeerRef>,
 }
@@ -196,6 +204,12 @@ impl Parts {
                 let at = value.try_into().ok().map(|b| Wall(u64::from_be_bytes(b)));
                 once(&mut self.expires, at, "expiry")
             }
+            // spec: F-36
+            0x06 => match value {
+                [PUBLIC] => once(&mut self.public, Some(true), "kind"),
+                [_] => Err(LinkError::NewerVersion),
+                _ => Err(LinkError::Field { what: "kind" }),
+            },
             0x80 => {
                 let name = std::str::from_utf8(value).ok().filter(|n| n.len() <= crate::limits::MAX_NAME);
                 once(&mut self.name, name.map(crate::content::clean_line), "name")
@@ -209,7 +223,7 @@ impl Parts {
                 Ok(())
             }
             // spec: F-4
-            0x06..=0x7f | 0x00 => Err(LinkError::NewerVersion),
+            0x07..=0x7f | 0x00 => Err(LinkError::NewerVersion),
             _ => Ok(()),
         }
     }
@@ -222,6 +236,7 @@ impl Parts {
             account: self.account.ok_or(LinkError::Field { what: "account" })?,
             network: self.network.ok_or(LinkError::Field { what: "network" })?,
             expires: self.expires.ok_or(LinkError::Field { what: "expiry" })?,
+            public: self.public.unwrap_or(false),
             name: self.name,
             hints: self.hints,
         })
@@ -285,7 +300,7 @@ impl FromStr for InviteLink {
 
 const BASE45: &[u8; 45] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:";
 
-fn base45_encode(bytes: &[u8]) -> String {
+pub(crate) fn base45_encode(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() * 3 / 2 + 2);
     let mut push = |digit: u32| out.push(BASE45.get((digit % 45) as usize).map_or('0', |b| *b as char));
     for chunk in bytes.chunks(2) {
@@ -306,7 +321,7 @@ fn base45_encode(bytes: &[u8]) -> String {
     out
 }
 
-fn base45_decode(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn base45_decode(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u32> = text
         .bytes()
         .map(|c| BASE45.iter().position(|b| *b == c).and_then(|i| u32::try_from(i).ok()))
@@ -336,6 +351,7 @@ mod tests {
             account: AccountId::from_bytes([3; 32]),
             network: NetworkId::from_bytes([4; 32]),
             expires: Wall(1_800_000_000_000),
+            public: false,
             name: Some("Bob".to_owned()),
             hints: vec![PeerRef {
                 key: PeerKey::from_bytes([5; 32]),
@@ -378,7 +394,8 @@ mod tests {
             InviteLink::from_bytes(&bytes)
         };
         assert_eq!(with(0x90), Ok(link()));
-        assert_eq!(with(0x06), Err(LinkError::NewerVersion));
+        assert_eq!(with(0x07), Err(LinkError::NewerVersion));
+        assert_eq!(with(0x06), Err(LinkError::NewerVersion), "a kind nobody knows");
         assert_eq!(with(0x01), Err(LinkError::Field { what: "secret" }));
         let mut newer = link().to_bytes();
         newer[0] = 2;

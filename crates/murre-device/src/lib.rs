@@ -33,11 +33,12 @@ pub mod presence;
 pub mod query;
 mod route;
 pub mod rows;
+pub mod safety;
 
 pub use account::{Init, Initialized, init};
 pub use command::{
-    Answer, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, FilesCommand,
-    NetworkCommand,
+    Answer, Check, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, FilesCommand,
+    LinkKind, NetworkCommand,
 };
 pub use event::{DoorProblem, Event, FileStep, MessageState, Notice, Warning};
 pub use files::FileCounts;

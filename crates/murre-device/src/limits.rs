@@ -12,10 +12,16 @@ pub const MAX_CLIENT_ID: usize = 128;
 pub const MAX_INVITES: usize = 16;
 /// Request slots of a personal link.
 pub const PERSONAL_SLOTS: u8 = 4;
+/// Request slots of a public link.
+pub const PUBLIC_SLOTS: u8 = 64;
+/// Public links that were replaced and are still read; the oldest is withdrawn when one more comes.
+pub const MAX_REPLACED: usize = 4;
 /// Contacts, requests in and out included.
 pub const MAX_CONTACTS: usize = 4_096;
 /// Incoming requests that wait for an answer; beyond this new ones are not shown until some are answered.
 pub const MAX_INCOMING: usize = 64;
+/// Devices of a contact that are remembered; the oldest gives way.
+pub const MAX_KNOWN_DEVICES: usize = 16;
 /// Requests left at one door for want of room, of which this run knows; others are found at the next start.
 pub const MAX_LEFT: usize = 256;
 /// Largest sealed request, bytes.
@@ -50,6 +56,14 @@ pub const WANT_LINKS: usize = 128;
 pub const WANT_BYTES: usize = 4 << 20;
 /// See [`WANT_LINKS`].
 pub const WANT_MS: u64 = 60_000;
+/// A contact makes us put everything again at most this often, ms.
+pub const RESEND_MS: u64 = 10 * murre_core::time::MINUTE;
+/// Account mailboxes that were replaced and are still read; a block beyond makes no new one until one is forgotten.
+pub const MAX_OLD_MAILBOXES: usize = 8;
+/// Contacts that are told of a new mailbox in one turn.
+pub const MOVES_A_TURN: usize = 8;
+/// Names of a contact's replaced mailboxes that are remembered.
+pub const MAX_GONE: usize = 16;
 /// Parcels of one contact that wait at once; the oldest gives way.
 pub const MAX_PARCELS_EACH: usize = 32;
 /// Files one message names.

@@ -4,7 +4,7 @@
 //! may fail is a child's to say.
 
 use crate::account::Account;
-use crate::content::{Handover, kind};
+use crate::content::{Handover, Move, Resend, kind};
 use crate::conversations::{Conversations, Joining};
 use crate::delivery::Grants;
 use crate::route::cx;
@@ -71,6 +71,9 @@ impl Device {
                 );
             }
         };
+        if let Ok(cert) = request.c.clone().verify() {
+            self.contacts.device_seen(cx!(self, now, tx, contacts), contact, cert.d)?;
+        }
         self.delivery.accept_route(cx!(self, now, tx, delivery), contact, request)?;
         let grants = self.delivery.issue(cx!(self, now, tx, delivery), &self.account, contact, request.t)?;
         let chat = Conversations::number(tx, log)?;
@@ -95,6 +98,38 @@ impl Device {
         self.contacts.agreed(cx!(self, now, tx, contacts), contact, &handover.n)?;
         self.presence.announce(cx!(self, now, tx, presence), contact);
         Ok(())
+    }
+
+    /// A block was taken back: read them again, be reachable, and ask for what was dropped meanwhile.
+    // spec: F-35
+    pub(crate) fn unblocked(
+        &mut self,
+        now: Now,
+        tx: &mut Turn<'_>,
+        contact: u32,
+        state: crate::ContactState,
+    ) -> Result<(), TurnError> {
+        self.delivery.unblock(cx!(self, now, tx, delivery), contact)?;
+        self.link_key(now, tx, contact)?;
+        self.files.resume(cx!(self, now, tx, files), Some(contact))?;
+        // Before it is asked for anything it has to know where we are read.
+        self.tell_move(now, tx, contact)?;
+        if state == crate::ContactState::Accepted {
+            let cx = cx!(self, now, tx, conversations);
+            self.conversations.say(cx, &self.account, contact, kind::RESEND, &Resend {})?;
+        }
+        Ok(())
+    }
+
+    /// We are read in another mailbox: certify the contact there and tell it, as an entry like all others.
+    // spec: D-36
+    pub(crate) fn tell_move(&mut self, now: Now, tx: &mut Turn<'_>, contact: u32) -> Result<(), TurnError> {
+        let Some((tag, given)) = self.delivery.owed_move(tx, contact)? else { return Ok(()) };
+        let grants = self.delivery.issue(cx!(self, now, tx, delivery), &self.account, contact, tag)?;
+        let o = given.filter(|name| *name != crate::delivery::name_of(&grants.grant.to));
+        let body = Move { g: grants.grant, s: grants.spares, o };
+        let cx = cx!(self, now, tx, conversations);
+        self.conversations.say(cx, &self.account, contact, kind::MOVE, &body)
     }
 
     pub(crate) fn contact_chat(

@@ -87,10 +87,15 @@ impl Device {
         command: ContactsCommand,
     ) -> Result<(), TurnError> {
         match command {
-            ContactsCommand::Invite { name, hints } => {
+            ContactsCommand::Invite { name, hints, kind } => {
                 let package =
                     self.conversations.key_package(cx!(self, now, tx, conversations), &self.account)?;
-                self.contacts.invite(cx!(self, now, tx, contacts), &self.account, id, name, hints, package)
+                let (reference, wish) = (package.0, contacts::Wish { kind, name, hints });
+                let cx = cx!(self, now, tx, contacts);
+                if !self.contacts.invite(cx, &self.account, id, wish, package)? {
+                    self.conversations.forget_key_package(tx, reference);
+                }
+                Ok(())
             }
             ContactsCommand::Withdraw { link } => {
                 self.contacts.withdraw(cx!(self, now, tx, contacts), id, &link)
@@ -106,6 +111,13 @@ impl Device {
             }
             ContactsCommand::Block { account } => {
                 self.contacts.block(cx!(self, now, tx, contacts), id, account)
+            }
+            ContactsCommand::Unblock { account } => {
+                self.contacts.unblock(cx!(self, now, tx, contacts), id, account)
+            }
+            ContactsCommand::Verify { account, check } => {
+                let me = self.account.id();
+                self.contacts.verify(cx!(self, now, tx, contacts), me, id, account, &check)
             }
             ContactsCommand::Rename { account, name } => {
                 self.contacts.rename(cx!(self, now, tx, contacts), id, account, &name)
@@ -161,7 +173,7 @@ impl Device {
     pub(crate) fn timeout(&mut self, now: Now, tx: &mut Turn<'_>) -> Result<(), TurnError> {
         self.contacts.handle_timeout(cx!(self, now, tx, contacts), &self.account)?;
         self.conversations.handle_timeout(cx!(self, now, tx, conversations), &self.account)?;
-        self.delivery.handle_timeout(cx!(self, now, tx, delivery), &self.account)?;
+        self.delivery.handle_timeout(cx!(self, now, tx, delivery), &mut self.account)?;
         self.files.handle_timeout(cx!(self, now, tx, files))?;
         self.presence.handle_timeout(cx!(self, now, tx, presence));
         self.client.handle_timeout(cx!(self, now, tx, client))
@@ -240,10 +252,11 @@ impl Device {
             }
             ContactsUp::ForgetPackage(reference) => self.conversations.forget_key_package(tx, reference),
             ContactsUp::Block(contact) => {
-                self.delivery.block(cx!(self, now, tx, delivery), contact)?;
                 self.files.forget(contact);
+                self.delivery.block(cx!(self, now, tx, delivery), &mut self.account, contact)?;
                 self.presence.forget(cx!(self, now, tx, presence), contact);
             }
+            ContactsUp::Unblock(contact, state) => self.unblocked(now, tx, contact, state)?,
         }
         Ok(())
     }
@@ -274,12 +287,22 @@ impl Device {
             }
             ConvUp::Handover(contact, handover) => self.handover(now, tx, contact, *handover)?,
             ConvUp::Renewal(contact, renewal) => {
-                self.delivery.renewed(cx!(self, now, tx, delivery), contact, renewal.c)?;
+                self.delivery.renewed(cx!(self, now, tx, delivery), contact, renewal)?;
             }
             // A contact cannot make us take a node for a person.
             ConvUp::Presence(_, place) if self.client.is_node(&place.k) => {}
             ConvUp::Presence(contact, place) => {
                 self.presence.learned(cx!(self, now, tx, presence), contact, place);
+            }
+            ConvUp::Move(contact, told, logs) => {
+                let cx = cx!(self, now, tx, delivery);
+                self.delivery.moved(cx, &self.account, contact, *told, &logs)?;
+            }
+            ConvUp::Device(contact, device) => {
+                self.contacts.device_seen(cx!(self, now, tx, contacts), contact, device)?;
+            }
+            ConvUp::Resend(contact, logs) => {
+                self.delivery.resend(cx!(self, now, tx, delivery), &self.account, contact, &logs)?;
             }
             ConvUp::Halted(contact) => self.delivery.halt(cx!(self, now, tx, delivery), contact)?,
             ConvUp::Heard(contact) => self.delivery.heard(cx!(self, now, tx, delivery), contact)?,
@@ -299,7 +322,7 @@ impl Device {
                 self.files.word(cx!(self, now, tx, files), contact, &word)?;
             }
             ConvUp::Careful(contact) => {
-                for watch in self.delivery.watches(tx, contact)? {
+                for watch in self.delivery.watches(tx, &self.account, contact)? {
                     self.client.careful(cx!(self, now, tx, client), watch);
                 }
             }
@@ -322,8 +345,9 @@ impl Device {
             DeliveryUp::Live(contact, packet) => {
                 self.presence.send(cx!(self, now, tx, presence), contact, packet);
             }
-            DeliveryUp::Renew(contact, certs) => {
-                let body = crate::content::Renewal { c: certs };
+            DeliveryUp::Move(contact) => self.tell_move(now, tx, contact)?,
+            DeliveryUp::Renew(contact, certs, mailbox) => {
+                let body = crate::content::Renewal { c: certs, m: mailbox };
                 let cx = cx!(self, now, tx, conversations);
                 self.conversations.say(cx, &self.account, contact, kind::RENEWAL, &body)?;
             }
@@ -388,6 +412,9 @@ impl Device {
             }
             ClientEvent::PutProblem { put, why: PutTrouble::Full } if !contacts::owns_put(put) => {
                 self.delivery.full(cx!(self, now, tx, delivery), &self.account, put)?;
+            }
+            ClientEvent::PutProblem { put, why: PutTrouble::Paying { tries } } if contacts::owns_put(put) => {
+                self.contacts.paying(cx!(self, now, tx, contacts), put, tries)?;
             }
             ClientEvent::PutProblem { .. } | ClientEvent::OtherNetwork { .. } => {}
             ClientEvent::PutRoom { puts } => {

@@ -60,6 +60,14 @@ pub const PARCELS: Space = Space::seq(322, "device.parcels");
 pub const UNREAD: Space = Space::seq(331, "device.unread");
 /// Notices: cursor -> [`Notice`].
 pub const NOTICES: Space = Space::seq(330, "device.notices");
+/// What was compared and seen of a contact: contact number -> [`TrustRow`].
+pub const TRUST: Space = Space::any(334, "device.trust");
+/// Contacts that are blocked: contact number -> [`BlockRow`].
+pub const BLOCKED: Space = Space::any(335, "device.blocked");
+/// Account mailboxes that were replaced and are still read: number -> [`OldMailboxRow`].
+pub const OLD_MAILBOXES: Space = Space::any(336, "device.old_mailboxes");
+/// Whose tags count in them: mailbox number, contact number -> [`FormerRow`].
+pub const FORMER: Space = Space::any(337, "device.former");
 
 const ROW: u8 = 1;
 
@@ -76,6 +84,8 @@ pub struct AccountRow {
     pub tag: Bytes<32>,
     /// Reader keys of the account mailbox.
     pub mailbox: ByteBuf,
+    /// Its number: one more with each that replaced another.
+    pub mailbox_no: u32,
     /// Name offered to others.
     pub name: String,
 }
@@ -101,6 +111,10 @@ pub struct InviteRow {
     pub withdrawn: bool,
     /// Epochs in which its door is shut, after it was withdrawn.
     pub shut: Vec<u64>,
+    /// When another public link took its place.
+    pub replaced: Option<Wall>,
+    /// Requests that came through it.
+    pub requests: u32,
 }
 
 /// A contact.
@@ -118,6 +132,48 @@ pub struct ContactRow {
     pub chat: Option<u32>,
     /// When it began.
     pub since: Wall,
+}
+
+/// What was compared and seen of a contact.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrustRow {
+    /// When the safety numbers were found equal; none if they were not, or the mark was taken away.
+    pub verified: Option<Wall>,
+    /// Its devices that have shown their certificate, oldest first.
+    pub devices: Vec<DeviceId>,
+    /// Another device than the first was seen since the numbers were last compared.
+    pub new: bool,
+}
+
+/// What a block will have to give back.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BlockRow {
+    /// Where things stood.
+    pub before: ContactState,
+}
+
+/// An account mailbox that was replaced.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OldMailboxRow {
+    /// Reader keys.
+    pub keys: ByteBuf,
+    /// When it was replaced.
+    pub since: Wall,
+    /// When every contact was found to know.
+    pub done: Option<Wall>,
+}
+
+/// How a contact writes into an old mailbox.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FormerRow {
+    /// Its tag key.
+    pub tag: TagPublic,
+    /// Pair secret of that tag there.
+    pub pair: Bytes<32>,
+    /// Spare tags given to it there: pair secret and tag secret.
+    pub lent: Vec<(Bytes<32>, Bytes<32>)>,
+    /// Whether it has receipted that we moved.
+    pub done: bool,
 }
 
 /// A request, ours or theirs.
@@ -146,6 +202,8 @@ pub enum RequestRow {
     In {
         /// The opened request.
         request: ByteBuf,
+        /// It came through a public link that was replaced.
+        old: bool,
     },
 }
 
@@ -228,6 +286,12 @@ pub struct RouteRow {
     pub spares: Vec<WriteGrant>,
     /// Spare tags we gave them: pair secret and tag secret.
     pub lent: Vec<(Bytes<32>, Bytes<32>)>,
+    /// Name of our mailbox that they were last given.
+    pub given: Option<Bytes<32>>,
+    /// Whether they still have to be told that we moved.
+    pub owes_move: bool,
+    /// Names of their mailboxes that were replaced.
+    pub gone: Vec<Bytes<32>>,
     /// Whether we no longer read their tags.
     pub blocked: bool,
     /// Whether this store was rolled back or copied: no box is sealed any more.
@@ -306,6 +370,8 @@ pub struct OutboxRow {
     pub live: bool,
     /// Its box, if it went to a mailbox.
     pub boxed: Option<BoxedRow>,
+    /// The number of our account mailbox that it tells the contact of, if it does.
+    pub moved: Option<u32>,
 }
 
 /// Which of a contact's mailboxes a box is in.
@@ -317,6 +383,9 @@ pub enum Mailbox {
     /// The drop with this secret.
     #[serde(rename = "d")]
     Drop(Bytes<32>),
+    /// An account mailbox that they have replaced since.
+    #[serde(rename = "f")]
+    Former,
 }
 
 /// Where an entry's box stands.

@@ -34,6 +34,7 @@ pub const BOX_HASH: Label = Label::new("murre v1 mailbox box hash");
 pub const BOX_SIGN: Label = Label::new("murre v1 mailbox box");
 const PAYLOAD_HASH: Label = Label::new("murre v1 mailbox box payload");
 const SPACE: Label = Label::new("murre v1 mailbox space");
+const SLOT: Label = Label::new("murre v1 mailbox slot work");
 
 /// Version of the box format.
 pub const BOX_VERSION: u8 = 1;
@@ -164,6 +165,17 @@ fn box_id(locator: &Locator, tag: &EpochPublic, index: u64) -> BoxId {
 pub fn space_puzzle(locator: &Locator, epoch: u64, block: u32, price: PuzzlePrice) -> Puzzle {
     let context = SPACE.hash(&[locator.as_bytes(), &epoch.to_be_bytes(), &block.to_be_bytes()]);
     Puzzle { context, price }
+}
+
+/// The block number that stands for a slot of a paid door: its proof pays for one very box.
+pub const SLOT_BLOCK: u32 = u32::MAX;
+
+/// The puzzle that pays for a box in a slot of a paid door. It is bound to the bytes of this very box, so that no
+/// solution can be prepared for another, or used by another.
+// spec: B-25
+#[must_use]
+pub fn slot_puzzle(id: &BoxId, hash: &[u8; 32], price: PuzzlePrice) -> Puzzle {
+    Puzzle { context: SLOT.hash(&[id.as_bytes(), hash]), price }
 }
 
 /// A box as it came: unverified.

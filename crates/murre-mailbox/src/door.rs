@@ -5,7 +5,7 @@
 //! and cannot leave ten thousand.
 //!
 //! ```text
-//!  object { p: { at: place, e: epoch, p: payload, s: [[tag_e, certificate], ...], v: 1, x: expiry hour },
+//!  object { p: { at: place, c: whether a box costs a puzzle, e: epoch, p: payload, s: [[tag_e, certificate], ...], v: 1, x: expiry hour },
 //!           s: signature by d_e }
 //!  slot n: pair secret = H(link secret, n), tag secret = H'(link secret, n)
 //!  id     H(locator)   one object for each place
@@ -108,6 +108,9 @@ pub struct ObjectBody {
     pub slots: Vec<(EpochPublic, Signature)>,
     /// For link holders, sealed by the device.
     pub p: ByteBuf,
+    /// Whether each box here costs a solved puzzle: the link is known to many.
+    #[serde(rename = "c")]
+    pub paid: bool,
 }
 
 impl SignedBody for ObjectBody {
@@ -155,7 +158,7 @@ impl SignedObject {
         if slots > MAX_SLOTS || distinct.len() != slots {
             return Err(DoorError::Slots { slots });
         }
-        if body.p.len() > MAX_OBJECT_PAYLOAD || slots == 0 && !body.p.is_empty() {
+        if body.p.len() > MAX_OBJECT_PAYLOAD || slots == 0 && (!body.p.is_empty() || body.paid) {
             return Err(DoorError::Payload { len: body.p.len() });
         }
         if !expiry_fits_epoch(body.x, body.e, p) {
@@ -263,6 +266,32 @@ impl EpochReader {
         expiry_hour: u32,
         payload: Vec<u8>,
     ) -> Result<SignedObject, DoorError> {
+        self.open_object(secret, slots, expiry_hour, payload, false)
+    }
+
+    /// The same, at a door where each box costs a solved puzzle.
+    ///
+    /// # Errors
+    /// [`DoorError`] as [`EpochReader::object`].
+    // spec: B-25
+    pub fn paid_object(
+        &self,
+        secret: &Secret<32>,
+        slots: u16,
+        expiry_hour: u32,
+        payload: Vec<u8>,
+    ) -> Result<SignedObject, DoorError> {
+        self.open_object(secret, slots, expiry_hour, payload, true)
+    }
+
+    fn open_object(
+        &self,
+        secret: &Secret<32>,
+        slots: u16,
+        expiry_hour: u32,
+        payload: Vec<u8>,
+        paid: bool,
+    ) -> Result<SignedObject, DoorError> {
         if self.place.k != MailboxKind::Door {
             return Err(DoorError::NotADoor);
         }
@@ -279,7 +308,7 @@ impl EpochReader {
                 .map_err(|_: AddressError| DoorError::NotADoor)?;
             list.push((tag, self.certify(&tag).ok_or(DoorError::NotOwner)?));
         }
-        self.signed_object(list, expiry_hour, payload)
+        self.signed_object(list, expiry_hour, payload, paid)
     }
 
     /// Shuts the door for this epoch: no slot, nothing to read.
@@ -291,7 +320,7 @@ impl EpochReader {
         if self.place.k != MailboxKind::Door {
             return Err(DoorError::NotADoor);
         }
-        self.signed_object(Vec::new(), expiry_hour, Vec::new())
+        self.signed_object(Vec::new(), expiry_hour, Vec::new(), false)
     }
 
     fn signed_object(
@@ -299,9 +328,10 @@ impl EpochReader {
         slots: Vec<(EpochPublic, Signature)>,
         expiry_hour: u32,
         payload: Vec<u8>,
+        paid: bool,
     ) -> Result<SignedObject, DoorError> {
         let (place, e, x, p) = (self.place, self.epoch, expiry_hour, ByteBuf::from(payload));
-        let body = ObjectBody { v: OBJECT_VERSION, place, e, x, slots, p };
+        let body = ObjectBody { v: OBJECT_VERSION, place, e, x, slots, p, paid };
         let mut signed = None;
         let object = Signed::new(&body, |label, msg| {
             signed = self.sign_owner(label, msg);

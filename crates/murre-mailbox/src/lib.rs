@@ -50,7 +50,7 @@ pub mod request;
 pub mod rows;
 pub mod tags;
 
-pub use boxes::{BoxError, SealedBox, VerifiedBox, space_puzzle};
+pub use boxes::{BoxError, SLOT_BLOCK, SealedBox, VerifiedBox, slot_puzzle, space_puzzle};
 pub use directory::{Directory, Inserted, RefusedDescriptor};
 pub use door::{DoorError, ObjectBody, SignedObject, VerifiedObject, door_slot, slot_grant};
 pub use frame::{Frame, FrameError, PutRefusal, Refusal, RepairItem, Reply, Request};

@@ -11,6 +11,7 @@
 //!  ------------------------------------------------------------------------
 //! ```
 
+use murre_core::params::PuzzlePrice;
 use murre_core::time::HOUR;
 use murre_core::{NetworkParams, Wall};
 use serde::{Deserialize, Deserializer, de};
@@ -183,4 +184,20 @@ where
     }
 
     d.deserialize_seq(Items::<MAX, T>(PhantomData))
+}
+
+/// Boxes at a paid door after which the price of the next one doubles.
+pub const SLOT_STEP: u32 = 8;
+/// At most this many times the network's price of a request: that of the last slots of a full door.
+pub const MAX_SLOT_FACTOR: u32 = 128;
+
+/// What a box costs at a paid door that has so many.
+// spec: B-25
+#[must_use]
+pub const fn slot_price(base: PuzzlePrice, held: u32) -> PuzzlePrice {
+    let step = match held.checked_div(SLOT_STEP) {
+        Some(step) if step < 7 => step,
+        _ => 7,
+    };
+    PuzzlePrice { mem: base.mem, tries: base.tries.saturating_mul(1 << step) }
 }

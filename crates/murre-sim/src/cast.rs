@@ -14,7 +14,7 @@ use murre_core::CommandId;
 use murre_core::id::AccountId;
 use murre_device::invite::InviteLink;
 use murre_device::{
-    Answer, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, Event,
+    Answer, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, Event, LinkKind,
     NetworkCommand, Notice, query,
 };
 use std::collections::BTreeMap;
@@ -34,6 +34,8 @@ pub enum Ask {
     Read,
     /// That work done outside was taken.
     Work,
+    /// That somebody is blocked.
+    Block,
 }
 
 /// One person with one device.
@@ -66,6 +68,8 @@ pub struct Pair {
     pub carried: u64,
     /// When a request is accepted, ms after it was seen.
     pub accept_after: u64,
+    /// `a` has blocked `b`, when so many texts had been written by all: none of `b` from there on may be shown.
+    pub blocked: Option<usize>,
     seen: [Option<u64>; 2],
     linked_at: [Option<u64>; 2],
 }
@@ -74,7 +78,9 @@ impl Pair {
     /// A pair that has not met.
     #[must_use]
     pub const fn new(a: usize, b: usize, both: bool, carried: u64, accept_after: u64) -> Self {
-        Self { a, b, both, links: [None, None], carried, accept_after, seen: [None; 2], linked_at: [None; 2] }
+        let links = [None, None];
+        let (seen, linked_at) = ([None; 2], [None; 2]);
+        Self { a, b, both, links, carried, accept_after, blocked: None, seen, linked_at }
     }
 
     /// Who makes link `side`, and who follows it.
@@ -182,6 +188,10 @@ impl Cast {
                     format!("{} warns of {what:?}, but nobody did anything wrong", sim.hosts[host].name);
                 sim.watch.fail("no false alarm", what);
             }
+            Event::Notice { notice: Notice::NewDevice { device, .. }, .. } => {
+                let what = format!("{} is told of {device:?}, but everybody has one", sim.hosts[host].name);
+                sim.watch.fail("no false alarm", what);
+            }
             Event::Notice { notice: Notice::Contact { state: ContactState::Incoming, .. }, .. } => {
                 self.acts.add(sim.now + 10, Act::Pursue);
             }
@@ -239,6 +249,15 @@ impl Cast {
         }
     }
 
+    /// The first of a pair blocks the second.
+    pub fn block(&mut self, sim: &mut Sim, n: usize) {
+        let (who, other) = (self.pairs[n].a, self.pairs[n].b);
+        let (host, account) = (self.people[who].host, self.people[other].account);
+        sim.totals.blocks += 1;
+        self.pairs[n].blocked = Some(self.model.sent.len());
+        self.tell(sim, host, Ask::Block, Command::Contacts(ContactsCommand::Block { account }));
+    }
+
     /// After a start: what was asked and never answered is asked again, under the same client id, before anything
     /// new is.
     fn take_up(&mut self, sim: &mut Sim, who: usize) {
@@ -288,8 +307,11 @@ impl Cast {
         let Some(link) = self.pairs[n].links[side].clone() else {
             let known = query::me(&sim.hosts[at_host].store).is_ok_and(|me| me.network.is_some());
             if sim.hosts[at_host].is_up() && known && !self.waits(host, Ask::Invite(number)) {
-                let invite =
-                    ContactsCommand::Invite { name: Some(self.people[host].name.clone()), hints: Vec::new() };
+                let invite = ContactsCommand::Invite {
+                    name: Some(self.people[host].name.clone()),
+                    hints: Vec::new(),
+                    kind: LinkKind::Personal,
+                };
                 self.tell(sim, at_host, Ask::Invite(number), Command::Contacts(invite));
             }
             return;

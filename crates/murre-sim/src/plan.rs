@@ -143,6 +143,8 @@ pub struct Plan {
     pub apart: bool,
     /// At the end repair is waited for and judged.
     pub repair: bool,
+    /// At the end one person blocks another while a third has left something.
+    pub blocks: bool,
 }
 
 impl Plan {
@@ -158,7 +160,8 @@ impl Plan {
             18 => dice.range(9, 11),
             _ => 12,
         } as usize;
-        let people = if dice.chance(120) { 3 } else { 2 };
+        let blocks = seed % 16 == 9;
+        let people = if dice.chance(120) || blocks { 3 } else { 2 };
         let mut pairs = vec![(0, 1)];
         if people == 3 {
             pairs.push((2, 0));
@@ -181,6 +184,7 @@ impl Plan {
             leaks,
             apart: dice.chance(600),
             repair: seed % 16 == 6,
+            blocks,
             quota: if seed % 16 == 3 { 256 } else { 4_096 },
         }
     }

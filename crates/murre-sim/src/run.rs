@@ -286,7 +286,8 @@ impl World {
     /// another way.
     fn keep_apart(&mut self) {
         self.advance(20 * SECOND);
-        let pairs: Vec<(usize, usize)> = self.cast.pairs.iter().map(|p| (p.a, p.b)).collect();
+        // Where somebody was blocked, nobody writes any more: what was written before has to come by itself.
+        let pairs: Vec<(usize, usize)> = self.talking();
         for (from, to) in pairs.iter().flat_map(|(a, b)| [(*a, *b), (*b, *a)]) {
             self.cast.acts.add(self.sim.now, Act::Send { from, to, texts: 1, size: 0 });
         }
@@ -298,9 +299,47 @@ impl World {
         }
     }
 
+    /// Everybody who still writes: once somebody is blocked, nobody.
+    fn talking(&self) -> Vec<(usize, usize)> {
+        let over = self.cast.pairs.iter().any(|p| p.blocked.is_some());
+        self.cast.pairs.iter().filter(|_| !over).map(|p| (p.a, p.b)).collect()
+    }
+
+    /// The first person blocks the second, before they have read what a third left in the mailbox that is replaced by
+    /// this. The third is away meanwhile, and writes no more: nothing but the old mailbox can bring it.
+    fn block_one(&mut self) {
+        let until = self.sim.now + 40 * MINUTE;
+        while self.sim.now < until && !self.sim.watch.is_over() {
+            self.cast.pursue(&mut self.sim);
+            self.top_up();
+            self.advance(10 * SECOND);
+            if history::at_rest(&self.sim, &self.cast) {
+                break;
+            }
+        }
+        let hosts = self.people_hosts();
+        for (n, a) in hosts.iter().enumerate() {
+            for b in &hosts[n + 1..] {
+                self.sim.net.set_cut(self.sim.now, *a, *b, true);
+            }
+        }
+        self.sim.stop(hosts[0]);
+        for (from, texts) in [(2, 3), (1, 1)] {
+            self.cast.acts.add(self.sim.now, Act::Send { from, to: 0, texts, size: 0 });
+        }
+        self.advance(3 * MINUTE);
+        self.sim.stop(hosts[2]);
+        self.sim.start(hosts[0]);
+        self.cast.block(&mut self.sim, 0);
+        self.advance(2 * MINUTE);
+        self.cast.acts.add(self.sim.now, Act::Send { from: 1, to: 0, texts: 1, size: 0 });
+        self.advance(MINUTE);
+        self.sim.start(hosts[2]);
+    }
+
     /// People who were away too long to write enough do it now.
     fn top_up(&mut self) {
-        let pairs: Vec<(usize, usize)> = self.cast.pairs.iter().map(|p| (p.a, p.b)).collect();
+        let pairs = self.talking();
         for (from, to) in pairs.iter().flat_map(|(a, b)| [(*a, *b), (*b, *a)]) {
             let missing = MIN_MESSAGES.saturating_sub(self.sim.totals.messages) as usize;
             if missing == 0 {
@@ -321,6 +360,9 @@ impl World {
         for host in self.node_hosts().into_iter().chain(self.people_hosts()) {
             self.sim.hosts[host].crash = None;
             back(&mut self.sim, host);
+        }
+        if plan.blocks {
+            self.block_one();
         }
         if plan.apart {
             self.keep_apart();

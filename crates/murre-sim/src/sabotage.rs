@@ -45,6 +45,7 @@ pub const MACHINE: &[&str] = &[
     "drop-pending",
     "evict-on-full",
     "forget-client-id",
+    "forget-old-mailbox",
     "forget-waiting",
     "live-only",
     "no-flush",

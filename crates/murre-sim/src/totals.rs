@@ -80,6 +80,8 @@ totals! {
     both_asked: "pairs that asked each other";
     /// Requests accepted while the asker was off.
     accepted_alone: "accepted while the other was off";
+    /// People who were blocked.
+    blocks: "people blocked";
     /// Messages that were shown as stored.
     stored: "messages shown as stored";
     /// Messages that were shown as read.

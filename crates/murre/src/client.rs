@@ -204,7 +204,17 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn invite_within(&self, name: Option<String>, wait_ms: u32) -> Result<v1::Invite, ClientError> {
-        call!(self, ContactsClient, invite, v1::InviteRequest { name, wait_ms })
+        call!(self, ContactsClient, invite, v1::InviteRequest { name, wait_ms, public: false, fresh: false })
+    }
+
+    /// The public invitation, made if there is none; with `fresh`, another one in place of it. Waits as
+    /// [`Client::invite`] does.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn invite_public(&self, name: Option<String>, fresh: bool) -> Result<v1::Invite, ClientError> {
+        let request = v1::InviteRequest { name, wait_ms: INVITE_WAIT_MS, public: true, fresh };
+        call!(self, ContactsClient, invite, request)
     }
 
     /// Every invitation that has not ended.
@@ -240,12 +250,32 @@ impl Client {
         call!(self, ContactsClient, accept, v1::ContactRequest { contact: contact.to_owned() })
     }
 
-    /// Silences someone.
+    /// Silences someone, until unblocked.
     ///
     /// # Errors
     /// [`ClientError`].
     pub async fn block(&self, contact: &str) -> Result<v1::ContactChange, ClientError> {
         call!(self, ContactsClient, block, v1::ContactRequest { contact: contact.to_owned() })
+    }
+
+    /// Takes a block back: things stand as they stood before it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn unblock(&self, contact: &str) -> Result<v1::ContactChange, ClientError> {
+        call!(self, ContactsClient, unblock, v1::ContactRequest { contact: contact.to_owned() })
+    }
+
+    /// The safety number shared with a contact; with a check, compares first and keeps what came of it.
+    ///
+    /// # Errors
+    /// [`ClientError`]; a comparison that fails has the code `safety-mismatch`.
+    pub async fn verify(
+        &self,
+        contact: &str,
+        check: Option<v1::verify_request::Check>,
+    ) -> Result<v1::Safety, ClientError> {
+        call!(self, ContactsClient, verify, v1::VerifyRequest { contact: contact.to_owned(), check })
     }
 
     /// Gives someone another name, on this device only.

@@ -94,9 +94,10 @@ pub const INVITE: &str = "Make an invitation: whoever holds the link can ask to 
 /// `invite --qr`
 pub const INVITE_QR: &str = "Also draw it as a QR code";
 /// `invite --public`
-pub const INVITE_PUBLIC: &str = "Make the reusable public link";
+pub const INVITE_PUBLIC: &str =
+    "Show the public link that many may hold; make it if there is none. Asking through it costs a puzzle";
 /// `invite --new`
-pub const INVITE_NEW: &str = "Replace the public link";
+pub const INVITE_NEW: &str = "Replace the public link; the old one is read for a week more";
 /// `invite list`
 pub const INVITE_LIST: &str = "Show the open invitations";
 /// `invite withdraw`
@@ -115,7 +116,18 @@ pub const CONTACT_LIST: &str = "Show contacts and requests";
 /// `accept`
 pub const ACCEPT: &str = "Accept someone who asked to talk";
 /// `block`
-pub const BLOCK: &str = "Silence someone";
+pub const BLOCK: &str = "Silence someone, until unblocked";
+/// `unblock`
+pub const UNBLOCK: &str = "Take a block back: things stand as they stood before it";
+/// `verify`
+pub const VERIFY: &str = "Show the safety number shared with someone, or compare it";
+/// `verify --number`
+pub const VERIFY_NUMBER: &str =
+    "Compare these 60 digits (spaces are ignored) and mark the contact as verified";
+/// `verify --qr`
+pub const VERIFY_QR: &str = "Compare the text of the QR code that the other side shows";
+/// `verify --clear`
+pub const VERIFY_CLEAR: &str = "Take the mark away";
 /// `rename`
 pub const RENAME: &str = "Give someone another name, on this device only";
 /// C

@@ -1,9 +1,10 @@
-//! `contact`, `accept`, `block`, `rename`
+//! `contact`, `accept`, `block`, `unblock`, `verify`, `rename`
 
 use super::Session;
-use crate::args::Rename;
+use crate::args::{Rename, Verify};
 use crate::failure::Done;
 use crate::{json, text};
+use murre::v1::verify_request::Check;
 
 pub(super) async fn add(session: &Session, link: String, hello: String) -> Done {
     let (change, name) = session
@@ -36,6 +37,25 @@ pub(super) async fn accept(session: &Session, contact: String) -> Done {
 pub(super) async fn block(session: &Session, contact: String) -> Done {
     let change = session.call(|client| async move { client.block(&contact).await }).await?;
     session.out.show(&json::ContactChange::from(&change), |style| text::contact_changed(style, &change))
+}
+
+pub(super) async fn unblock(session: &Session, contact: String) -> Done {
+    let change = session.call(|client| async move { client.unblock(&contact).await }).await?;
+    session.out.show(&json::ContactChange::from(&change), |style| text::contact_changed(style, &change))
+}
+
+pub(super) async fn verify(session: &Session, args: Verify) -> Done {
+    let check = args.number.map(Check::Number).or(args.qr.map(Check::Code));
+    let check = check.or(args.clear.then_some(Check::Clear(true)));
+    let asked = check.is_some();
+    let contact = args.contact;
+    let safety = session.call(|client| async move { client.verify(&contact, check).await }).await?;
+    session.out.show(&json::Safety::from(&safety), |style| text::safety(style, &safety, asked))?;
+    if !asked {
+        let code = super::invite::draw(&safety.code)?;
+        session.out.words(|_| code)?;
+    }
+    Ok(())
 }
 
 pub(super) async fn rename(session: &Session, args: Rename) -> Done {

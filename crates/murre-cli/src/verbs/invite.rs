@@ -11,14 +11,19 @@ pub(super) async fn run(session: &Session, args: Invite) -> Done {
     match args.verb {
         Some(InviteVerb::List) => list(session).await,
         Some(InviteVerb::Withdraw { link }) => withdraw(session, link).await,
-        None if args.public || args.new => Err(Failure::caller(text::PUBLIC_REFUSED, text::HINT_PUBLIC)),
-        None => make(session, args.qr).await,
+        None if args.new && !args.public => Err(Failure::caller(text::NEW_WHAT, text::HINT_NEW_WHAT)),
+        None => make(session, args).await,
     }
 }
 
-async fn make(session: &Session, qr: bool) -> Done {
+async fn make(session: &Session, args: Invite) -> Done {
+    let Invite { qr, public, new, .. } = args;
     let busy = session.out.busy(text::INVITE_BUSY);
-    let invite = session.call(|client| async move { client.invite(None).await }).await?;
+    let invite = session
+        .call(|client| async move {
+            if public { client.invite_public(None, new).await } else { client.invite(None).await }
+        })
+        .await?;
     drop(busy);
     session.out.show(&json::Invite::from(&invite), |style| text::invite(style, &invite))?;
     if qr {
@@ -29,7 +34,7 @@ async fn make(session: &Session, qr: bool) -> Done {
 }
 
 /// Two modules per character; dark on light stays readable on a dark terminal because light is what is printed.
-fn draw(text: &str) -> Result<String, Failure> {
+pub(super) fn draw(text: &str) -> Result<String, Failure> {
     let code = QrCode::new(text.as_bytes()).map_err(|error| Failure {
         kind: "bug".into(),
         ..Failure::caller(error.to_string(), text::HINT_BUG)

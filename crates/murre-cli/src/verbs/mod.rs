@@ -77,6 +77,8 @@ pub(crate) async fn run(cli: Cli) -> Done {
         Verb::Contact(Contact::List) => contacts::list(&session).await,
         Verb::Accept(who) => contacts::accept(&session, who.contact).await,
         Verb::Block(who) => contacts::block(&session, who.contact).await,
+        Verb::Unblock(who) => contacts::unblock(&session, who.contact).await,
+        Verb::Verify(args) => contacts::verify(&session, args).await,
         Verb::Rename(args) => contacts::rename(&session, args).await,
         Verb::Chat(Chat::List) => messages::chats(&session).await,
         Verb::Send(args) => messages::send(&session, args).await,

@@ -33,7 +33,7 @@ fn several_files_go_with_a_text_and_are_saved_under_safe_names() {
     let rig = Rig::new(3);
     let (ann, bob, chat) = rig.pair("Ann", "Bob");
     let dir = rig.dir.path();
-    let photo: Vec<u8> = (0..700_000u32).map(|i| (i * 7 >> 3) as u8).collect();
+    let photo: Vec<u8> = (0..700_000u32).map(|i| ((i * 7) >> 3) as u8).collect();
     let (from, note) = (dir.join("a photo.jpg"), dir.join("note.txt"));
     std::fs::write(&from, &photo).expect("write");
     std::fs::write(&note, b"").expect("write");

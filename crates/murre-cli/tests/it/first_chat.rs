@@ -78,6 +78,44 @@ fn a_first_chat_goes_through_every_state_and_every_line_has_its_fields() {
     bob.one(&["block", "Ann"]).expect("block");
     let refusal = crate::rig::refused(&rig.pen, bob.home(), &["send", "Ann", "still there?"], b"");
     assert_eq!(refusal.says(1, "caller", "blocked").code, "blocked");
+    ann.one(&["send", &chat, "during the block"]).expect("send");
+    let back = bob.one(&["unblock", "Ann"]).expect("unblock");
+    has(&back, &["contact", "state"]);
+    assert_eq!(back["state"], "accepted");
+    let again = crate::rig::refused(&rig.pen, bob.home(), &["unblock", "Ann"], b"");
+    assert_eq!(again.says(1, "caller", "not blocked").code, "not-blocked");
+    bob.until("what was written during the block", LIMIT, |bob| {
+        let there = bob.history(&chat)?.iter().any(|m| m["text"] == "during the block");
+        Ok(if there { Seen::Yes(()) } else { Seen::NotYet("not yet".to_owned()) })
+    })
+    .expect("nothing is lost");
+    compare(&rig, &ann, &bob);
+}
+
+/// Both compare their safety numbers, each in another way.
+fn compare(rig: &Rig, ann: &Person, bob: &Person) {
+    let at_ann = ann.one(&["verify", "Bob"]).expect("verify");
+    let at_bob = bob.one(&["verify", "Ann"]).expect("verify");
+    has(&at_ann, &["safety_number", "verified"]);
+    let number = text(&at_ann, "safety_number");
+    assert!(number == text(&at_bob, "safety_number") && at_ann["verified"] == false, "{at_ann}");
+    assert_eq!(number.split(' ').map(str::len).collect::<Vec<_>>(), [5; 12]);
+    let mut wrong = number.clone();
+    let last = if wrong.pop() == Some('0') { '1' } else { '0' };
+    wrong.push(last);
+    let refuse = |verb: &[&str]| crate::rig::refused(&rig.pen, ann.home(), verb, b"");
+    let differ = refuse(&["verify", "Bob", "--number", &wrong]);
+    assert_eq!(differ.says(1, "caller", "differ").code, "safety-mismatch");
+    let own = refuse(&["verify", "Bob", "--qr", &text(&at_ann, "qr")]);
+    assert_eq!(own.says(1, "caller", "you show").code, "own-safety-code");
+    let nothing = refuse(&["verify", "Bob", "--number", "12345"]);
+    assert_eq!(nothing.says(1, "caller", "60 digits").code, "no-safety-number");
+    let listed = |who: &Person| who.lines(&["contact", "list"]).expect("contacts")[0]["verified"].clone();
+    assert_eq!(listed(ann), false);
+    assert_eq!(ann.one(&["verify", "Bob", "--number", &number]).expect("verify")["verified"], true);
+    assert_eq!(bob.one(&["verify", "Ann", "--qr", &text(&at_ann, "qr")]).expect("verify")["verified"], true);
+    assert!(listed(ann) == true && listed(bob) == true);
+    assert_eq!(ann.one(&["verify", "Bob", "--clear"]).expect("clear")["verified"], false);
 }
 
 #[test]

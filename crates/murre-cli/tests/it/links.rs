@@ -1,6 +1,6 @@
 //! Links that cannot be opened.
 
-use crate::person::Seen;
+use crate::person::{Person, Seen};
 use crate::rig::{LIMIT, Rig, refused, text};
 use data_encoding::BASE64URL_NOPAD;
 use murre_core::Label;
@@ -35,6 +35,32 @@ fn with_field(link: &str, kind: u8, change: impl FnOnce(&mut [u8])) -> String {
         }
         at += 3 + len;
     }
+}
+
+/// One public link at a time, which another may take the place of; asking through it costs a puzzle.
+fn public(rig: &Rig, ann: &Person) {
+    let first = ann.one(&["invite", "--public"]).expect("public");
+    assert!(first["kind"] == "public" && first["published"] == true, "{first}");
+    assert_eq!(ann.one(&["invite", "--public"]).expect("public")["link"], first["link"], "the one there is");
+    let cal = rig.person("Cal");
+    cal.one(&["contact", "add", &text(&first, "link")]).expect("add");
+    let asked = |name: &str, old: bool| {
+        let seen = ann.until("a request", LIMIT, |ann| {
+            let contacts = ann.lines(&["contact", "list"])?;
+            let found = contacts.iter().any(|c| c["name"] == name && c["old_link"] == old);
+            Ok(Seen::when(found, || format!("{contacts:?}")))
+        });
+        assert!(seen.is_ok(), "{seen:?}");
+    };
+    asked("Cal", false);
+    let second = ann.one(&["invite", "--public", "--new"]).expect("new");
+    assert_ne!(second["link"], first["link"]);
+    let dan = rig.person("Dan");
+    dan.one(&["contact", "add", &text(&first, "link")]).expect("the old one is read for a week more");
+    asked("Dan", true);
+    let list = ann.lines(&["invite", "list"]).expect("list");
+    let old = list.iter().find(|i| i["link"] == first["link"]).expect("the old one");
+    assert!(old["replaced"] == true && old["requests"] == 2 && old["kind"] == "public", "{old}");
 }
 
 #[test]
@@ -102,9 +128,8 @@ fn invitations_are_listed_withdrawn_and_limited() {
     assert!(told.is_ok(), "{told:?}");
     let unknown = refused(&rig.pen, ann.home(), &["invite", "withdraw", "murre:invite/abcd"], b"");
     assert_eq!(unknown.exit, 1);
-    for option in ["--public", "--new"] {
-        refused(&rig.pen, ann.home(), &["invite", option], b"").says(1, "caller", "public");
-    }
+    refused(&rig.pen, ann.home(), &["invite", "--new"], b"").says(1, "caller", "--public");
+    public(&rig, &ann);
     let home = ann.home().to_string_lossy().into_owned();
     let ran = rig.pen.run(&["--home", &home, "invite", "--qr"], b"", crate::rig::LIMIT).expect("invite");
     let drawn = ran.stdout.lines().filter(|line| line.contains('█') || line.contains('▀')).count();

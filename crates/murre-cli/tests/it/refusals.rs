@@ -32,13 +32,15 @@ fn without_a_running_home_every_verb_says_how_to_start_it() {
     let (pen, dir) = (pen(), dir());
     let ann = Person::new(&pen, dir.path(), "ann");
     ann.init("Ann").expect("init");
-    let verbs: [&[&str]; 15] = [
+    let verbs: [&[&str]; 19] = [
         &["invite"],
         &["invite", "list"],
         &["contact", "add", "murre:invite/x"],
         &["contact", "list"],
         &["accept", "bob"],
         &["block", "bob"],
+        &["unblock", "bob"],
+        &["verify", "bob"],
         &["rename", "bob", "Bobby"],
         &["chat", "list"],
         &["send", "bob", "hi"],
@@ -47,6 +49,8 @@ fn without_a_running_home_every_verb_says_how_to_start_it() {
         &["read", "bob"],
         &["search", "hi"],
         &["receipts"],
+        &["file", "info", "00000000", "0"],
+        &["file", "save", "00000000", "0", "x"],
         &["watch"],
     ];
     for verb in verbs {

@@ -79,6 +79,7 @@ impl Boxes {
             rows::put(cx.tx, IDS, open_id.as_bytes(), &gone);
             cx.tx.put(REPAIR, &repair_key(new.e, new.x, &open_id), Vec::new());
         }
+        row.p = new.paid;
         rows::put(cx.tx, LOCATORS, locator.as_bytes(), &row);
         for (tag, _) in &new.slots {
             rows::put(cx.tx, TAGS, &under(row.n, tag.as_bytes()), &TagRow::default());

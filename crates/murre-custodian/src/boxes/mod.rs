@@ -112,7 +112,7 @@ impl Boxes {
             return Ok((row, true));
         }
         let n = rows::get(view, META, NEXT_LOCATOR)?.unwrap_or(1);
-        Ok((LocRow { n, e: epoch, b: 0, z: 0, s: 1, c: false }, false))
+        Ok((LocRow { n, e: epoch, b: 0, z: 0, s: 1, c: false, p: false }, false))
     }
 
     /// Opens a locator: gives it its number and notes when its rows end.

@@ -18,9 +18,12 @@ use murre_core::id::Bytes;
 use murre_core::params::PuzzlePrice;
 use murre_core::{Cx, Direction, Range, TurnError, View, sabotage};
 use murre_crypto::puzzle::Solution;
-use murre_mailbox::limits::{expiry_acceptable, takes_puts};
+use murre_mailbox::limits::{expiry_acceptable, slot_price, takes_puts};
 use murre_mailbox::receipt::Expected;
-use murre_mailbox::{MailboxKind, PutRefusal, Receipt, SealedBox, SpaceProof, VerifiedBox, space_puzzle};
+use murre_mailbox::{
+    MailboxKind, PutRefusal, Receipt, SLOT_BLOCK, SealedBox, SpaceProof, VerifiedBox, slot_puzzle,
+    space_puzzle,
+};
 
 /// Where a box comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -232,6 +235,9 @@ fn pay(
     price: PuzzlePrice,
     proof: Option<&SpaceProof>,
 ) -> Result<Result<Option<(u32, Solution)>, PutRefusal>, TurnError> {
+    if row.p {
+        return Ok(pay_slot(env, new, row, proof));
+    }
     let Some(block) = block(new.place().k, row.z, new.wire().len() as u64, env.params) else {
         return Ok(Ok(None));
     };
@@ -245,6 +251,22 @@ fn pay(
         return Ok(Err(wanted));
     }
     Ok(Ok(Some((block, proof.solution))))
+}
+
+/// Whether a box at a paid door is paid at the price of the moment. That pays for its space as well.
+// spec: K-41
+fn pay_slot(
+    env: &Env<'_>,
+    new: &VerifiedBox,
+    row: &LocRow,
+    proof: Option<&SpaceProof>,
+) -> Result<Option<(u32, Solution)>, PutRefusal> {
+    let price = slot_price(env.params.link, row.b);
+    let puzzle = slot_puzzle(&new.id(), &new.hash(), price);
+    match proof {
+        Some(proof) if proof.block == SLOT_BLOCK && puzzle.check(&proof.solution) => Ok(None),
+        _ => Err(PutRefusal::NeedProof { price, block: SLOT_BLOCK }),
+    }
 }
 
 /// Whether the door's owner gave this tag a slot; true for mailboxes that are no doors. The object's slots were

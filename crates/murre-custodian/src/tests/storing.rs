@@ -2,10 +2,13 @@ use super::mail::{DAY_MS, Mail, cheap, door, holders, put, put_reply, refusal};
 use super::wire::World;
 use crate::{Answer, Command, Custodian, Event, OpenError, query, rows};
 use murre_core::id::{Bytes, NetworkId};
+use murre_core::params::PuzzlePrice;
 use murre_core::time::HOUR;
 use murre_core::{CommandId, Direction, NetworkParams, Output, Range, Rng, View};
+use murre_mailbox::limits::{MAX_SLOT_FACTOR, slot_price};
 use murre_mailbox::{
-    MailboxKind, NetworkFile, PutRefusal, Refusal, Reply, Request, SealedBox, Writer, slot_grant,
+    MailboxKind, NetworkFile, PutRefusal, Refusal, Reply, Request, SLOT_BLOCK, SealedBox, SpaceProof, Writer,
+    slot_grant, slot_puzzle,
 };
 use murre_store::CountingView;
 use std::collections::BTreeSet;
@@ -322,6 +325,60 @@ fn a_door_that_its_owner_shut_takes_nothing_and_stays_shut() {
     }
     // What was asked before stays readable.
     assert_eq!(crate::query::status(&world.nodes[0].store).unwrap().boxes, 1);
+}
+
+/// A stranger with a leaked public link: 64 boxes cost 8 * (1 + 2 + ... + 128) = 2,040 requests' work, and what is
+/// held stays.
+#[test]
+fn a_paid_door_takes_no_box_without_its_work_and_asks_more_as_it_fills() {
+    let link_price = PuzzlePrice { mem: 8, tries: 16 };
+    let file = NetworkFile::new("test", NetworkParams { link: link_price, ..NetworkParams::cheap() });
+    let mut world = World::new(1, file);
+    let (keys, link) = door(16);
+    let p = world.network.params;
+    let epoch = keys.address().epoch_at(world.wall(), &p);
+    let at = keys.at(epoch).unwrap();
+    let hour = world.wall().hour() + 24 * 20;
+    let object = at.paid_object(&link, 64, hour, b"for whoever comes".to_vec()).unwrap();
+    let verified = object.clone().verify(&p).unwrap();
+    let seal = |slot: u16, text: &[u8]| {
+        let grant = slot_grant(&keys.address(), &link, slot, &verified).unwrap();
+        Writer::new(&grant, None).unwrap().seal_box(epoch, 0, hour, text).unwrap()
+    };
+    let request = |b: &SealedBox, proof| Request::Put { b: b.wire().to_vec().into(), proof, fan: false };
+    let solve = |b: &SealedBox, price: PuzzlePrice| {
+        let b = b.clone().verify(&p).unwrap();
+        let solution = slot_puzzle(&b.id(), &b.hash(), price).solve(0, u64::MAX).unwrap();
+        Some(SpaceProof { block: SLOT_BLOCK, solution })
+    };
+    let put_object = Request::PutObject { o: object.wire().into(), fan: false };
+    assert_eq!(put_reply(world.ask(0, put_object)).0.len(), 1);
+    let mut work = 0;
+    for slot in 0..64u16 {
+        let b = seal(slot, b"flood");
+        let price = slot_price(link_price, slot.into());
+        let wanted = PutRefusal::NeedProof { price, block: SLOT_BLOCK };
+        assert_eq!(refusal(world.ask(0, request(&b, None))), wanted, "slot {slot}");
+        if slot == 60 {
+            // Work for another box, for space, or at the price of an empty door.
+            let other = solve(&seal(slot, b"other"), price);
+            let cheap = solve(&b, link_price);
+            let space = other.map(|proof| SpaceProof { block: 0, ..proof });
+            for proof in [other, cheap, space] {
+                assert_eq!(refusal(world.ask(0, request(&b, proof))), wanted);
+            }
+        }
+        work += u64::from(price.tries / link_price.tries);
+        assert_eq!(put_reply(world.ask(0, request(&b, solve(&b, price)))).0.len(), 1, "slot {slot}");
+        // A retry is the same box: it needs no further work.
+        assert_eq!(put_reply(world.ask(0, request(&b, None))).0.len(), 1);
+    }
+    assert_eq!(work, 2_040);
+    assert_eq!(slot_price(link_price, 63).tries, link_price.tries * MAX_SLOT_FACTOR);
+    // All are taken: who comes now is shown what is held, and nothing of it goes.
+    let late = seal(7, b"late");
+    assert!(matches!(refusal(world.ask(0, request(&late, None))), PutRefusal::Conflict { .. }));
+    assert_eq!(query::status(&world.nodes[0].store).unwrap().boxes, 64);
 }
 
 #[test]

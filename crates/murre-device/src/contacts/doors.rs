@@ -1,11 +1,12 @@
-//! Doors of our own: one signed object per epoch, four slots, read until the link ends.
+//! Doors of our own: one signed object per epoch, four slots or, at the public one, sixty-four for which a puzzle is
+//! solved each; read until the link ends.
 
 use super::{Contacts, ContactsUp, Ctx, DOOR_WATCH, LOW, OBJECT_PUT, parse_link};
 use crate::account::Account;
-use crate::command::{Answer, CommandError};
+use crate::command::{Answer, CommandError, LinkKind};
 use crate::event::Notice;
 use crate::invite::InviteLink;
-use crate::limits::{MAX_INVITES, MAX_NAME, PERSONAL_SLOTS};
+use crate::limits::{MAX_INVITES, MAX_NAME, MAX_REPLACED, PERSONAL_SLOTS, PUBLIC_SLOTS};
 use crate::rows::{self, InviteRow};
 use murre_core::codec;
 use murre_core::id::{Bytes, LinkSecretId};
@@ -22,6 +23,10 @@ use serde_bytes::ByteBuf;
 const LINK_MS: u64 = 30 * DAY;
 /// Private parts are kept this long after a link ended, so that a stored request can always be opened.
 const KEEP_MS: u64 = 90 * DAY;
+/// Life of a public link.
+const PUBLIC_MS: u64 = 180 * DAY;
+/// A public link that was replaced is read this long.
+const REPLACED_MS: u64 = 7 * DAY;
 /// Epochs a door is opened ahead.
 const AHEAD: u64 = 9;
 
@@ -63,6 +68,11 @@ pub(super) fn slot_secret(link: &InviteLink) -> Secret<32> {
     Secret::new(SLOT_SEED.hash(&[&link.secret]))
 }
 
+/// Requests that a door takes in an epoch.
+pub(super) fn slots(link: &InviteLink) -> u8 {
+    if link.public { PUBLIC_SLOTS } else { PERSONAL_SLOTS }
+}
+
 fn object_key(link: &InviteLink, epoch: u64) -> Secret<32> {
     Secret::new(OBJECT_KEY.hash(&[&link.secret, &epoch.to_be_bytes()]))
 }
@@ -100,8 +110,20 @@ fn object_put(link: LinkSecretId, epoch: u64, shut: bool) -> u64 {
     OBJECT_PUT | (u64::from_be_bytes([a, b, c, d, e, f, g, h]) & LOW)
 }
 
+/// What a person wants of a new link.
+#[derive(Debug)]
+pub struct Wish {
+    /// For whom it is.
+    pub kind: LinkKind,
+    /// Shown to whoever opens it.
+    pub name: Option<String>,
+    /// Nodes named in it.
+    pub hints: Vec<PeerRef>,
+}
+
 impl Contacts {
-    /// Makes a personal link around a fresh key package.
+    /// Makes a link around a fresh key package, or answers with the public one there is. False if the package was not
+    /// needed.
     ///
     /// # Errors
     /// [`TurnError`] if the store fails.
@@ -110,35 +132,56 @@ impl Contacts {
         cx: &mut Ctx<'_, '_>,
         me: &Account,
         id: CommandId,
-        name: Option<String>,
-        hints: Vec<PeerRef>,
+        wish: Wish,
         package: (Bytes<32>, Vec<u8>),
-    ) -> Result<(), TurnError> {
+    ) -> Result<bool, TurnError> {
         let open = self.invites(cx.tx)?;
-        let alive = open.iter().filter(|(_, link, row)| !row.withdrawn && link.expires > cx.now.wall).count();
-        let refused = match (self.network, &name) {
+        let alive = |(_, link, row): &&(LinkSecretId, InviteLink, InviteRow)| {
+            !row.withdrawn && row.replaced.is_none() && link.expires > cx.now.wall
+        };
+        let (public, personal): (Vec<_>, Vec<_>) = open.iter().filter(alive).partition(|(_, l, _)| l.public);
+        let refused = match (self.network, &wish.name) {
             (None, _) => Some(CommandError::NoNetwork),
             (_, Some(n)) if n.len() > MAX_NAME => {
                 Some(CommandError::TooLong { what: "name", len: n.len(), limit: MAX_NAME })
             }
-            _ if alive >= MAX_INVITES => Some(CommandError::TooManyInvites { limit: MAX_INVITES }),
+            _ if wish.kind == LinkKind::Personal && personal.len() >= MAX_INVITES => {
+                Some(CommandError::TooManyInvites { limit: MAX_INVITES })
+            }
             _ => None,
         };
         let (Some(network), None) = (self.network, &refused) else {
             cx.up(ContactsUp::Answer(id, Err(refused.unwrap_or(CommandError::NoNetwork))));
-            return Ok(());
+            return Ok(false);
         };
+        // spec: F-37
+        match wish.kind {
+            LinkKind::Personal => {}
+            LinkKind::Public => {
+                if let Some((_, link, _)) = public.first() {
+                    let (link, expires) = (link.clone(), link.expires);
+                    cx.up(ContactsUp::Answer(id, Ok(Answer::Invite { link, expires })));
+                    return Ok(false);
+                }
+            }
+            LinkKind::NewPublic => {
+                let old = public.into_iter().map(|(id, _, _)| *id).collect();
+                self.replace(cx, &open, old)?;
+            }
+        }
         let owner = BlindKey::generate(cx.rng);
         let request = RequestKey::generate(cx.rng);
-        let expires = cx.now.wall.plus(LINK_MS);
+        let public = wish.kind != LinkKind::Personal;
+        let expires = cx.now.wall.plus(if public { PUBLIC_MS } else { LINK_MS });
         let link = InviteLink {
             secret: cx.rng.bytes(),
             owner: owner.public(),
             account: me.id(),
             network,
             expires,
-            name,
-            hints,
+            public,
+            name: wish.name,
+            hints: wish.hints,
         };
         let (package_ref, package) = package;
         let from = door_keys(&link).address().epoch_at(cx.now.wall, &self.params);
@@ -152,10 +195,38 @@ impl Contacts {
             stored: Vec::new(),
             withdrawn: false,
             shut: Vec::new(),
+            replaced: None,
+            requests: 0,
         };
         rows::put(cx.tx, rows::INVITES, link.id().as_bytes(), &row);
         self.open_door(cx, me, &link, &row)?;
         cx.up(ContactsUp::Answer(id, Ok(Answer::Invite { link, expires })));
+        Ok(true)
+    }
+
+    /// Another public link takes the place of these. They are read for a while; of those replaced before, only so many.
+    fn replace(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        open: &[(LinkSecretId, InviteLink, InviteRow)],
+        old: Vec<LinkSecretId>,
+    ) -> Result<(), TurnError> {
+        let mut before: Vec<(Wall, LinkSecretId)> = open
+            .iter()
+            .filter(|(_, _, row)| !row.withdrawn)
+            .filter_map(|(id, _, row)| row.replaced.map(|at| (at, *id)))
+            .collect();
+        before.sort();
+        let over = (before.len() + old.len()).saturating_sub(MAX_REPLACED);
+        for (_, id) in before.into_iter().take(over) {
+            self.shut(cx, id)?;
+        }
+        for id in old {
+            if let Some(mut row) = rows::get::<InviteRow>(cx.tx, rows::INVITES, id.as_bytes())? {
+                row.replaced = Some(cx.now.wall);
+                rows::put(cx.tx, rows::INVITES, id.as_bytes(), &row);
+            }
+        }
         Ok(())
     }
 
@@ -169,28 +240,33 @@ impl Contacts {
         id: CommandId,
         link: &InviteLink,
     ) -> Result<(), TurnError> {
-        let key = link.id();
-        let result = match rows::get::<InviteRow>(cx.tx, rows::INVITES, key.as_bytes())? {
-            None => Err(CommandError::UnknownInvite),
-            Some(mut row) => {
-                // spec: F-28
-                row.withdrawn = true;
-                rows::put(cx.tx, rows::INVITES, key.as_bytes(), &row);
-                self.doors.remove(&watch_of(key).0);
-                cx.up(ContactsUp::Unwatch(watch_of(key)));
-                let open: Vec<u64> =
-                    self.objects.iter().filter(|(_, (l, _))| *l == key).map(|(put, _)| *put).collect();
-                for put in open {
-                    self.objects.remove(&put);
-                    cx.up(ContactsUp::Cancel(PutKey(put)));
-                }
-                let link = parse_link(&row.link)?;
-                self.shut_door(cx, &link, &row);
-                Ok(Answer::Done)
-            }
+        let result = match self.shut(cx, link.id())? {
+            true => Ok(Answer::Done),
+            false => Err(CommandError::UnknownInvite),
         };
         cx.up(ContactsUp::Answer(id, result));
         Ok(())
+    }
+
+    /// Shuts a door. False if there is no such link.
+    // spec: F-28
+    fn shut(&mut self, cx: &mut Ctx<'_, '_>, key: LinkSecretId) -> Result<bool, TurnError> {
+        let Some(mut row) = rows::get::<InviteRow>(cx.tx, rows::INVITES, key.as_bytes())? else {
+            return Ok(false);
+        };
+        row.withdrawn = true;
+        rows::put(cx.tx, rows::INVITES, key.as_bytes(), &row);
+        self.doors.remove(&watch_of(key).0);
+        cx.up(ContactsUp::Unwatch(watch_of(key)));
+        let open: Vec<u64> =
+            self.objects.iter().filter(|(_, (l, _))| *l == key).map(|(put, _)| *put).collect();
+        for put in open {
+            self.objects.remove(&put);
+            cx.up(ContactsUp::Cancel(PutKey(put)));
+        }
+        let link = parse_link(&row.link)?;
+        self.shut_door(cx, &link, &row);
+        Ok(true)
     }
 
     /// Which link a door watch reads.
@@ -274,15 +350,21 @@ impl Contacts {
             r: RequestKey::from_secret(&Secret::new(row.request.0)).public(),
             k: vec![row.package.clone()],
             t: me.tag().public(),
-            s: PERSONAL_SLOTS,
+            s: slots(link),
         };
         let (_, end) = keys.address().epoch_span(epoch, &self.params);
         let sealed = seal_payload(link, epoch, &codec::encode(&payload));
         // It lives as long as a request under it may: custodians that were away take such a box over by repair only
         // while they hold the object.
         let expiry = end.hour() + BOX_TTL_HOURS;
-        let object = reader.object(&slot_secret(link), u16::from(PERSONAL_SLOTS), expiry, sealed).ok()?;
-        Some(object.wire())
+        let (secret, slots) = (slot_secret(link), u16::from(slots(link)));
+        // spec: F-38
+        let object = if link.public {
+            reader.paid_object(&secret, slots, expiry, sealed)
+        } else {
+            reader.object(&secret, slots, expiry, sealed)
+        };
+        Some(object.ok()?.wire())
     }
 
     /// Custodians signed for an object.
@@ -319,6 +401,8 @@ impl Contacts {
                 cx.tx.erase(rows::INVITES, id.as_bytes());
                 cx.up(ContactsUp::ForgetPackage(row.package_ref));
                 self.doors.remove(&watch_of(id).0);
+            } else if !row.withdrawn && row.replaced.is_some_and(|at| cx.now.wall.since(at) > REPLACED_MS) {
+                self.shut(cx, id)?;
             } else if !row.withdrawn && link.expires > cx.now.wall {
                 self.open_door(cx, me, &link, &row)?;
             } else if row.withdrawn && link.expires > cx.now.wall {

@@ -1,6 +1,6 @@
 //! Requests of others: taken from a door, shown, accepted.
 
-use super::doors::{door_keys, slot_secret};
+use super::doors::{door_keys, slot_secret, slots};
 use super::requests::{REQUEST_INFO, RequestBody};
 use super::{Contacts, ContactsUp, Ctx, answer, by_account, parse_link};
 use crate::account::Account;
@@ -31,7 +31,9 @@ impl Contacts {
         boxes: &[VerifiedBox],
     ) -> Result<(), TurnError> {
         let Some(link) = self.door(watch) else { return Ok(()) };
-        let Some(row) = rows::get::<InviteRow>(cx.tx, rows::INVITES, link.as_bytes())? else { return Ok(()) };
+        let invite: Option<InviteRow> = rows::get(cx.tx, rows::INVITES, link.as_bytes())?;
+        let Some(mut row) = invite else { return Ok(()) };
+        let before = row.requests;
         let parsed = parse_link(&row.link)?;
         let (mut taken, mut left) = (Vec::new(), Vec::new());
         for sealed in boxes {
@@ -43,10 +45,16 @@ impl Contacts {
                     left.push(sealed.id());
                     continue;
                 }
-                Some(request) => self.incoming_request(cx, me, request)?,
+                Some(request) => {
+                    let came = self.incoming_request(cx, me, request, row.replaced.is_some())?;
+                    row.requests = row.requests.saturating_add(u32::from(came));
+                }
                 None => {}
             }
             taken.push(sealed.id());
+        }
+        if row.requests != before {
+            rows::put(cx.tx, rows::INVITES, link.as_bytes(), &row);
         }
         if !left.is_empty() {
             let all = self.left.entry(watch.0).or_default();
@@ -59,25 +67,28 @@ impl Contacts {
         Ok(())
     }
 
-    fn incoming(&self, cx: &Ctx<'_, '_>) -> Result<usize, TurnError> {
+    pub(super) fn incoming(&self, cx: &Ctx<'_, '_>) -> Result<usize, TurnError> {
         Ok(super::all(cx.tx)?.iter().filter(|(_, c)| c.state == ContactState::Incoming).count())
     }
 
+    /// True if it is news. `old`: through a public link that was replaced.
+    // spec: F-37
     fn incoming_request(
         &mut self,
         cx: &mut Ctx<'_, '_>,
         me: &Account,
         request: RequestBody,
-    ) -> Result<(), TurnError> {
+        old: bool,
+    ) -> Result<bool, TurnError> {
         let Some((_, account)) = crate::conversations::check_create(&request.o, &request.c, me.id()) else {
-            return Ok(());
+            return Ok(false);
         };
         let store = |cx: &mut Ctx<'_, '_>, no: u32, request: &RequestBody| {
-            let row = RequestRow::In { request: ByteBuf::from(codec::encode(request)) };
+            let row = RequestRow::In { request: ByteBuf::from(codec::encode(request)), old };
             rows::put(cx.tx, rows::REQUESTS, &no.to_be_bytes(), &row);
         };
         match by_account(cx.tx, account)? {
-            None if super::all(cx.tx)?.len() >= MAX_CONTACTS => {}
+            None if super::all(cx.tx)?.len() >= MAX_CONTACTS => return Ok(false),
             None => {
                 let mut hello = clean_line(&request.h);
                 crate::account::truncate(&mut hello, MAX_HELLO);
@@ -88,16 +99,20 @@ impl Contacts {
                 cx.up(ContactsUp::Notice(Notice::Contact { account, state }));
             }
             Some((no, row)) => match row.state {
-                ContactState::Incoming => store(cx, no, &request),
-                ContactState::Blocked => {}
+                ContactState::Incoming => {
+                    store(cx, no, &request);
+                    return Ok(false);
+                }
+                ContactState::Blocked => return Ok(false),
                 // spec: F-22
                 // Both asked, or they ask with a further conversation: it counts as agreed.
                 ContactState::Requested | ContactState::Accepted => {
                     cx.up(ContactsUp::Join { contact: no, request: Box::new(request), command: None });
+                    return Ok(false);
                 }
             },
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Accepts an incoming request.
@@ -131,7 +146,7 @@ impl Contacts {
         no: u32,
         command: Option<CommandId>,
     ) -> Result<(), TurnError> {
-        if let Some(RequestRow::In { request }) = rows::get(cx.tx, rows::REQUESTS, &no.to_be_bytes())? {
+        if let Some(RequestRow::In { request, .. }) = rows::get(cx.tx, rows::REQUESTS, &no.to_be_bytes())? {
             let request = codec::decode(&request, MAX_REQUEST)
                 .map_err(|_| TurnError::Damaged { space: rows::REQUESTS.name })?;
             cx.up(ContactsUp::Join { contact: no, request: Box::new(request), command });
@@ -171,7 +186,7 @@ impl Contacts {
 // spec: F-17
 fn open_request(link: &InviteLink, row: &InviteRow, sealed: &VerifiedBox) -> Option<RequestBody> {
     let keys = door_keys(link);
-    let pair = (0..crate::limits::PERSONAL_SLOTS).find_map(|i| {
+    let pair = (0..slots(link)).find_map(|i| {
         let (pair, tag) = door_slot(&slot_secret(link), u16::from(i));
         (tag_at(&pair, &tag.public(), sealed.epoch()).ok()? == sealed.tag()).then_some(pair)
     })?;

@@ -15,11 +15,15 @@
 //!
 //! What this does NOT do: hold the conversation's keys, write into a chat, or choose custodians.
 
+mod block;
 mod doors;
 mod incoming;
 mod requests;
+mod trust;
 
+pub use doors::Wish;
 pub use requests::RequestBody;
+pub(crate) use trust::trust;
 
 use crate::account::Account;
 use crate::command::{Answer, CommandError, ContactState};
@@ -95,6 +99,8 @@ pub enum ContactsUp {
     ForgetPackage(Bytes<32>),
     /// Stop reading a contact.
     Block(u32),
+    /// Read it again; this is where things stand.
+    Unblock(u32, ContactState),
 }
 
 type Ctx<'a, 'v> = Cx<'a, 'v, ContactsUp>;
@@ -125,6 +131,8 @@ pub struct Contacts {
     objects: BTreeMap<u64, (LinkSecretId, u64)>,
     /// Requests left at our doors for want of room, by the watch that brought them.
     left: BTreeMap<u64, Vec<BoxId>>,
+    /// What requests of ours are being paid with: tries, by contact.
+    paying: BTreeMap<u32, u32>,
     sweep: Mono,
 }
 
@@ -138,6 +146,7 @@ impl Contacts {
             doors: BTreeMap::new(),
             objects: BTreeMap::new(),
             left: BTreeMap::new(),
+            paying: BTreeMap::new(),
             sweep: now,
         }
     }
@@ -178,32 +187,6 @@ impl Contacts {
             }
         };
         cx.up(ContactsUp::Answer(id, result));
-        Ok(())
-    }
-
-    /// Silences someone for good.
-    ///
-    /// # Errors
-    /// [`TurnError`] if the store fails.
-    // spec: F-23
-    pub fn block(
-        &mut self,
-        cx: &mut Ctx<'_, '_>,
-        id: CommandId,
-        account: AccountId,
-    ) -> Result<(), TurnError> {
-        let Some((no, mut row)) = by_account(cx.tx, account)? else {
-            cx.up(ContactsUp::Answer(id, Err(CommandError::UnknownContact)));
-            return Ok(());
-        };
-        row.state = ContactState::Blocked;
-        save(cx, no, &row);
-        self.room_returned(cx);
-        cx.tx.erase(rows::REQUESTS, &no.to_be_bytes());
-        cx.up(ContactsUp::Cancel(request_put(no)));
-        cx.up(ContactsUp::Block(no));
-        cx.up(ContactsUp::Notice(Notice::Contact { account, state: row.state }));
-        cx.up(ContactsUp::Answer(id, Ok(answer(cx.tx, &row)?)));
         Ok(())
     }
 

@@ -296,6 +296,8 @@ impl Contacts {
         let object = SignedObject::parse(&object).map_err(|_| damaged())?;
         let object = object.verify(&self.params).map_err(|_| damaged())?;
         let payload = open_payload(&parsed, object.e, &object.p).ok_or_else(damaged)?;
+        let maker = payload.c.clone().verify().map_err(|_| damaged())?.d;
+        self.device_seen(cx, no, maker)?;
         let body = RequestBody {
             v: 1,
             c: me.cert().clone(),
@@ -389,6 +391,26 @@ impl Contacts {
         {
             let row = RequestRow::Out { link, sealed, placed, taken, posted, stored: true, trouble: None };
             rows::put(cx.tx, rows::REQUESTS, &key, &row);
+            self.paying.remove(&(put.0 as u32));
+            if let Some(contact) = get(cx.tx, put.0 as u32)? {
+                cx.up(ContactsUp::Notice(Notice::Placed { account: contact.account }));
+            }
+        }
+        Ok(())
+    }
+
+    /// A puzzle is being solved for a request; each price is told once.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    // spec: F-39
+    pub fn paying(&mut self, cx: &mut Ctx<'_, '_>, put: PutKey, tries: u32) -> Result<(), TurnError> {
+        let no = put.0 as u32;
+        if put.0 >> 62 == 2
+            && let Some(contact) = get(cx.tx, no)?
+            && self.paying.insert(no, tries) != Some(tries)
+        {
+            cx.up(ContactsUp::Notice(Notice::Paying { account: contact.account, tries }));
         }
         Ok(())
     }

@@ -4,8 +4,8 @@ use super::receive::shown_id;
 use super::{ConvUp, Conversations, Ctx};
 use crate::account::Account;
 use crate::content::{
-    Content, FileAsk, FileList, FileRef, FileWord, Fold, Handover, Presence, Receipt, Renewal, Text, Want,
-    kind,
+    Content, FileAsk, FileList, FileRef, FileWord, Fold, Handover, Move, Presence, Receipt, Renewal, Resend,
+    Text, Want, kind,
 };
 use crate::event::Notice;
 use crate::limits::{MAX_WANT, WANT_BYTES, WANT_LINKS, WANT_MS};
@@ -106,6 +106,21 @@ impl Conversations {
                 (Some((kind::RENEWAL, 1)), Some(content)) => {
                     if let Some(renewal) = content.body::<Renewal>(kind::RENEWAL) {
                         cx.up(ConvUp::Renewal(row.contact, renewal));
+                    }
+                }
+                (Some((kind::MOVE, 1)), Some(content)) => {
+                    if let Some(told) = content.body::<Move>(kind::MOVE)
+                        && author.account == row.with
+                    {
+                        let logs = row.logs.iter().map(|l| l.no).collect();
+                        cx.up(ConvUp::Move(row.contact, Box::new(told), logs));
+                    }
+                }
+                // spec: D-35
+                (Some((kind::RESEND, 1)), Some(content)) => {
+                    if content.body::<Resend>(kind::RESEND).is_some() && author.account == row.with {
+                        let logs = row.logs.iter().map(|l| l.no).collect();
+                        cx.up(ConvUp::Resend(row.contact, logs));
                     }
                 }
                 (Some((kind::RECEIPT, 1)), Some(content)) => {

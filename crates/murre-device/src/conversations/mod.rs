@@ -25,10 +25,10 @@ pub(crate) use receipts::in_range;
 pub(crate) use seal::SendText;
 
 use crate::command::{Answer, CommandError};
-use crate::content::{Content, FileAsk, FileRef, FileWord, Handover, Presence, Renewal};
+use crate::content::{Content, FileAsk, FileRef, FileWord, Handover, Move, Presence, Renewal};
 use crate::event::Notice;
 use crate::rows::{self, ChatRow, LogRef};
-use murre_core::id::{LogId, MessageId};
+use murre_core::id::{DeviceId, LogId, MessageId};
 use murre_core::{CommandId, Cx, Mono, Turn, TurnError, View, Wall};
 use murre_group::GroupEngine;
 use murre_log::{Chunk, LogNo, Logs, WireSecret};
@@ -69,6 +69,12 @@ pub enum ConvUp {
     Presence(u32, Presence),
     /// The contact wrote, so it reads what we send.
     Heard(u32),
+    /// The contact is read in another mailbox from now on; these are our logs with it.
+    Move(u32, Box<Move>, Vec<u32>),
+    /// A device of the contact has bound an author.
+    Device(u32, DeviceId),
+    /// The contact dropped what came for a while: everything of these logs that it has not receipted goes again.
+    Resend(u32, Vec<u32>),
     /// This store was rolled back or copied: nothing more may go out to this contact.
     Halted(u32),
     /// Something of this contact's is missing: look carefully.
@@ -107,6 +113,8 @@ pub struct Outgoing {
     pub chat: LogId,
     /// The messages in it.
     pub messages: Vec<MessageId>,
+    /// The number of our account mailbox that it tells the contact of, if it does.
+    pub moved: Option<u32>,
 }
 
 type Ctx<'a, 'v> = Cx<'a, 'v, ConvUp>;

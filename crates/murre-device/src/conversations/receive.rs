@@ -214,6 +214,9 @@ impl Conversations {
                 let key = author_key(log.no, &position.by);
                 rows::put(cx.tx, rows::AUTHORS, &key, &AuthorRow { account, device });
                 self.newly_bound = true;
+                if account == row.with {
+                    cx.up(ConvUp::Device(row.contact, device));
+                }
             }
         }
         let author: Option<AuthorRow> = rows::get(cx.tx, rows::AUTHORS, &author_key(log.no, &position.by))?;

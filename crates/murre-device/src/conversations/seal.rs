@@ -4,7 +4,8 @@ use super::{ConvUp, Conversations, Ctx, Draft, Outgoing, chat, save, wire, writt
 use crate::account::Account;
 use crate::command::{Answer, CommandError};
 use crate::content::{
-    BINDING_BY_AUTHOR, BINDING_BY_DEVICE, Binding, Content, FileList, FileRef, Fold, MAX_CONTENT, Text, kind,
+    BINDING_BY_AUTHOR, BINDING_BY_DEVICE, Binding, Content, FileList, FileRef, Fold, MAX_CONTENT, Move, Text,
+    kind,
 };
 use crate::event::Notice;
 use crate::limits::{MAX_CLIENT_ID, MAX_TEXT};
@@ -349,6 +350,7 @@ impl Conversations {
             packet: sealed,
             chat,
             messages,
+            moved: told_move(me, pack)?,
         }));
         Ok(())
     }
@@ -376,6 +378,20 @@ impl Conversations {
         let signal = Signal::sign(log.id, state, &me.author(log.id), body, cx.rng);
         Ok(Some(Packet::Signal(signal).seal(&wire(log), cx.now.wall.week())))
     }
+}
+
+/// The present account mailbox's number, if a pack tells of it. One that tells of an older mailbox counts for nothing:
+/// the contact will hear of the present one in another.
+fn told_move(me: &Account, pack: &Pack) -> Result<Option<u32>, TurnError> {
+    for item in pack.items() {
+        let content = Content::decode(&item.content).ok();
+        if let Some(told) = content.and_then(|c| c.body::<Move>(kind::MOVE))
+            && told.g.to == me.mailbox()?.address()
+        {
+            return Ok(Some(me.mailbox_no()));
+        }
+    }
+    Ok(None)
 }
 
 /// What a signal's body is bound to beside its author's signature.

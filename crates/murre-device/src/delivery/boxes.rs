@@ -1,6 +1,6 @@
 //! Packets into boxes and out of them.
 
-use super::{Ctx, Delivery, DeliveryUp, PairAt, Parcel, drop_keys, drop_pair, watched_drop};
+use super::{Ctx, Delivery, DeliveryUp, PairAt, Parcel, drop_keys, drop_pair, watched_account, watched_drop};
 use crate::account::Account;
 use crate::limits::MAX_PACKETS;
 use crate::rows::{BoxedRow, Mailbox, RouteRow};
@@ -94,6 +94,7 @@ impl Delivery {
                 let read = route.drops.iter().any(|(s, until)| *s == secret && *until > now);
                 read && drop_keys(&secret).address().takes_puts(boxed.epoch, now, &self.params)
             }
+            Mailbox::Former => false,
         }
     }
 
@@ -108,6 +109,7 @@ impl Delivery {
         let address = match boxed.place {
             Mailbox::Account => Self::route(view, contact)?.and_then(|r| r.grant).map(|g| g.to),
             Mailbox::Drop(secret) => Some(drop_keys(&secret).address()),
+            Mailbox::Former => None,
         };
         Ok(address.map(|address| address.epoch_at(now, &self.params)))
     }
@@ -126,9 +128,10 @@ impl Delivery {
         let mut taken = Vec::with_capacity(boxes.len());
         for sealed in boxes {
             taken.push(sealed.id());
-            let opened = match watched_drop(watch) {
-                Some((contact, which)) => self.open_drop_box(cx, contact, which, sealed)?,
-                None => self.open_account_box(cx, me, sealed)?,
+            let opened = match (watched_drop(watch), watched_account(watch)) {
+                (Some((contact, which)), _) => self.open_drop_box(cx, contact, which, sealed)?,
+                (None, Some(no)) => self.open_account_box(cx, me, no, sealed)?,
+                (None, None) => None,
             };
             let Some((contact, plain)) = opened else { continue };
             let Ok(parcel) = codec::decode::<Parcel>(&plain, plain.len()) else { continue };
@@ -138,7 +141,7 @@ impl Delivery {
             }
         }
         // spec: D-25
-        if watch == super::ACCOUNT_WATCH {
+        if watched_account(watch).is_some() {
             // One device: what it has taken no other device of ours needs.
             cx.up(DeliveryUp::Tombstone(watch, taken.clone()));
         }
@@ -150,15 +153,25 @@ impl Delivery {
         &mut self,
         cx: &mut Ctx<'_, '_>,
         me: &Account,
+        no: u32,
         sealed: &VerifiedBox,
     ) -> Result<Option<(u32, Vec<u8>)>, TurnError> {
-        let Some((contact, at)) = self.whose(cx.tx, sealed.epoch(), &sealed.tag())? else { return Ok(None) };
-        let Some(route) = Self::route(cx.tx, contact)? else { return Ok(None) };
-        let pair = match at {
-            PairAt::Contact => route.pair,
-            PairAt::Lent(i) => route.lent.get(i).map(|(p, _)| *p),
+        let present = no == me.mailbox_no();
+        if !present && murre_core::sabotage::active("forget-old-mailbox") {
+            return Ok(None);
+        }
+        let Some(keys) = super::moves::reader(cx.tx, me, no)? else { return Ok(None) };
+        let whose = self.whose(cx.tx, (no, present), sealed.epoch(), &sealed.tag())?;
+        let Some((contact, at)) = whose else { return Ok(None) };
+        let (pair, lent) = if present {
+            Self::route(cx.tx, contact)?.map_or((None, Vec::new()), |r| (r.pair, r.lent))
+        } else {
+            super::moves::former(cx.tx, no, contact)?.map_or((None, Vec::new()), |f| (Some(f.pair), f.lent))
         };
-        let keys = me.mailbox()?;
+        let pair = match at {
+            PairAt::Contact => pair,
+            PairAt::Lent(i) => lent.get(i).map(|(p, _)| *p),
+        };
         Ok(pair.and_then(|p| open(&keys, &PairSecret::from_bytes(p.0), sealed)).map(|plain| (contact, plain)))
     }
 

@@ -17,10 +17,12 @@
 //! link (its sibling presence does).
 
 mod boxes;
+mod moves;
 mod outbox;
 mod parcels;
 mod routes;
 
+pub(crate) use moves::name_of;
 pub use routes::Grants;
 
 use crate::event::Notice;
@@ -32,7 +34,7 @@ use murre_mailbox::client::{PutKey, WatchKey};
 use murre_mailbox::{CertRun, MailboxKind, PairSecret, ReaderKeys};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What delivery tells its parent.
 #[derive(Debug)]
@@ -53,20 +55,30 @@ pub enum DeliveryUp {
     Packets(u32, Vec<Vec<u8>>),
     /// Hand this to the live link, if one is up.
     Live(u32, Vec<u8>),
-    /// Send a contact fresh certificates.
-    Renew(u32, CertRun),
     /// The box of a file's chunk is stored, or the chunk needs none any more.
     ChunkStored(u32, u32),
+    /// Send a contact fresh certificates for the mailbox of this name.
+    Renew(u32, CertRun, Bytes<32>),
+    /// Tell a contact that we moved.
+    Move(u32),
     /// Something to tell the user.
     Notice(Notice),
 }
 
 type Ctx<'a, 'v> = Cx<'a, 'v, DeliveryUp>;
 
-/// The watch of the account mailbox.
-pub const ACCOUNT_WATCH: WatchKey = WatchKey(0);
 const DROP_WATCH: u64 = 1 << 62;
 const PARCEL_PUT: u64 = 1 << 62;
+
+/// The watch of an account mailbox of ours, by its number.
+fn account_watch(no: u32) -> WatchKey {
+    WatchKey(u64::from(no))
+}
+
+/// Which account mailbox a watch is.
+fn watched_account(watch: WatchKey) -> Option<u32> {
+    u32::try_from(watch.0).ok()
+}
 
 /// Which of a contact's drops a watch is.
 fn drop_watch(contact: u32, which: usize) -> WatchKey {
@@ -120,9 +132,14 @@ pub struct Delivery {
     flights: BTreeMap<u64, Flight>,
     /// Parcels under way and for whom.
     parcels: BTreeMap<u64, u32>,
-    tags: BTreeMap<(u64, EpochPublic), (u32, PairAt)>,
-    tagged: BTreeMap<u64, ()>,
+    /// Whose tag it is, by mailbox, epoch and tag.
+    tags: BTreeMap<(u32, u64, EpochPublic), (u32, PairAt)>,
+    tagged: BTreeSet<(u32, u64)>,
     sweep: Option<(Mono, u64)>,
+    /// When each contact last made us put everything again.
+    resent: BTreeMap<u32, Mono>,
+    /// When the next contacts have to be told of a new mailbox, and from which on; none if all are.
+    moves: Option<(Mono, u32)>,
 }
 
 /// Which pair secret opens boxes under a tag.
@@ -144,8 +161,10 @@ impl Delivery {
             flights: BTreeMap::new(),
             parcels: BTreeMap::new(),
             tags: BTreeMap::new(),
-            tagged: BTreeMap::new(),
+            tagged: BTreeSet::new(),
             sweep: Some((now, 0)),
+            resent: BTreeMap::new(),
+            moves: Some((now, 0)),
         })
     }
 
@@ -166,7 +185,7 @@ impl Delivery {
     #[must_use]
     pub fn next_timeout(&self) -> Option<Mono> {
         let live = self.flights.values().filter_map(|f| f.live_until).min();
-        [live, self.sweep.map(|(at, _)| at)].into_iter().flatten().min()
+        [live, self.sweep.map(|(at, _)| at), self.moves.map(|(at, _)| at)].into_iter().flatten().min()
     }
 
     pub(super) fn route(view: &dyn View, contact: u32) -> Result<Option<rows::RouteRow>, TurnError> {

@@ -5,7 +5,7 @@ use super::{Ctx, Delivery, DeliveryUp, Flight};
 use crate::account::Account;
 use crate::conversations::Outgoing;
 use crate::event::{MessageState, Notice};
-use crate::limits::{MAIL_WINDOW, OUTBOX_WINDOW};
+use crate::limits::{MAIL_WINDOW, OUTBOX_WINDOW, RESEND_MS};
 use crate::rows::{self, BoxedRow, OutboxRow, pair_key};
 use murre_core::params::delivery::{BOX_TTL_HOURS, FAILED_AFTER_MS, LIVE_RECEIPT_MS, REPUT_BEFORE_MS};
 use murre_core::time::HOUR;
@@ -41,6 +41,7 @@ impl Delivery {
             chat: out.chat,
             live,
             boxed: None,
+            moved: out.moved,
         };
         if live {
             self.tell(cx, &row, MessageState::Sent);
@@ -78,7 +79,7 @@ impl Delivery {
             cx.tx.delete(rows::OUTBOX, &key);
             cx.up(DeliveryUp::Cancel(PutKey(pair_key(log, index))));
         }
-        let out = Outgoing { contact, log, seq: index, packet, chat, messages: Vec::new() };
+        let out = Outgoing { contact, log, seq: index, packet, chat, messages: Vec::new(), moved: None };
         self.enqueue(cx, me, out, false)
     }
 
@@ -168,12 +169,49 @@ impl Delivery {
                     cx.up(DeliveryUp::Cancel(PutKey(key)));
                 }
                 self.tell(cx, &row, MessageState::Delivered);
+                if let Some(to) = row.moved {
+                    self.move_done(cx, row.contact, to)?;
+                }
             }
             if done {
                 self.refill(cx.now.mono);
                 return Ok(());
             }
         }
+    }
+
+    /// The contact dropped what came for a while: what it has not receipted goes into new boxes, oldest first.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    // spec: D-35
+    pub fn resend(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        contact: u32,
+        logs: &[u32],
+    ) -> Result<(), TurnError> {
+        let now = cx.now.mono;
+        if self.resent.get(&contact).is_some_and(|at| now.since(*at) < RESEND_MS) {
+            return Ok(());
+        }
+        self.resent.insert(contact, now);
+        let mut room = OUTBOX_WINDOW;
+        for log in logs {
+            let range = Range::seq(pair_key(*log, 0), pair_key(log.saturating_add(1), 0));
+            for (key, value) in cx.tx.scan(rows::OUTBOX, &range, Direction::Forward, room)? {
+                room = room.saturating_sub(1);
+                let Ok(number) = key.as_slice().try_into().map(u64::from_be_bytes) else { continue };
+                let mut row: OutboxRow = rows::decode(rows::OUTBOX, &value)?;
+                let failed = cx.now.wall.since(row.created) > FAILED_AFTER_MS;
+                if row.contact == contact && row.boxed.as_ref().is_some_and(|b| b.solid) && !failed {
+                    self.place(cx, me, number, &mut row)?;
+                    rows::put(cx.tx, rows::OUTBOX, &key, &row);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A live link to a contact is up: everything of these logs that is not receipted goes over it.
@@ -236,8 +274,9 @@ impl Delivery {
     ///
     /// # Errors
     /// [`TurnError`] if the store fails.
-    pub fn handle_timeout(&mut self, cx: &mut Ctx<'_, '_>, me: &Account) -> Result<(), TurnError> {
+    pub fn handle_timeout(&mut self, cx: &mut Ctx<'_, '_>, me: &mut Account) -> Result<(), TurnError> {
         let now = cx.now.mono;
+        self.tell_moves(cx)?;
         // spec: D-5
         let late: Vec<u64> = self
             .flights

@@ -1,16 +1,18 @@
 //! How contacts reach us and we reach them: grants, drops, renewals.
 
-use super::{Ctx, Delivery, DeliveryUp, PairAt, drop_keys, drop_watch};
+use super::moves::name_of;
+use super::{Ctx, Delivery, DeliveryUp, PairAt, account_watch, drop_keys, drop_watch};
 use crate::account::Account;
+use crate::content::Renewal;
 use crate::limits::{MAX_CONTACTS, MAX_LOGS};
 use crate::rows::{self, RouteRow};
 use murre_core::id::{AccountId, Bytes};
 use murre_core::{Direction, Range, TurnError, View, Wall};
 use murre_crypto::EpochPublic;
-use murre_mailbox::{CertRun, PairSecret, TagPublic, WriteGrant, tag_at};
+use murre_mailbox::{PairSecret, TagPublic, WriteGrant, tag_at};
 
 /// Spare tags given to each contact for a later device of theirs.
-const SPARES: usize = 2;
+pub(super) const SPARES: usize = 2;
 /// A drop is read this long after its request was accepted: re-posts may follow for 90 days, boxes live 30.
 const DROP_READ_MS: u64 = 120 * murre_core::time::DAY;
 
@@ -46,6 +48,9 @@ impl Delivery {
                 issued: 0,
                 spares: Vec::new(),
                 lent: Vec::new(),
+                given: None,
+                owes_move: false,
+                gone: Vec::new(),
                 blocked: false,
                 halted: false,
             };
@@ -93,8 +98,13 @@ impl Delivery {
             // A spare's secret is known to its giver: it could fake a conflict. An older request brings older
             // certificates.
             let older = row.grant.as_ref().is_some_and(|g| g.certs.end() > grants.grant.certs.end());
-            if grants.grant.t.is_some() || (older && !settled) {
+            // One that the contact has moved away from is not read any more.
+            let gone = row.gone.contains(&name_of(&grants.grant.to));
+            if grants.grant.t.is_some() || gone || (older && !settled) {
                 return Ok(());
+            }
+            if row.grant.as_ref().is_some_and(|g| g.to != grants.grant.to) {
+                row.index_at = u64::MAX;
             }
             row.grant = Some(grants.grant);
             row.spares = grants.spares.into_iter().take(SPARES).collect();
@@ -115,10 +125,10 @@ impl Delivery {
     }
 
     /// Appends certificates to the grant we hold.
-    pub fn renewed(&mut self, cx: &mut Ctx<'_, '_>, contact: u32, run: CertRun) -> Result<(), TurnError> {
+    pub fn renewed(&mut self, cx: &mut Ctx<'_, '_>, contact: u32, renewal: Renewal) -> Result<(), TurnError> {
         let Some(mut row) = Self::route(cx.tx, contact)? else { return Ok(()) };
-        if let Some(grant) = &mut row.grant {
-            grant.certs = run;
+        if let Some(grant) = row.grant.as_mut().filter(|g| name_of(&g.to) == renewal.m) {
+            grant.certs = renewal.c;
             Self::save_route(cx, contact, &row);
             self.sweep_now(cx.now.mono);
         }
@@ -169,6 +179,8 @@ impl Delivery {
             row.pair = Some(grant.p);
             row.issued = from + u64::from(count);
             row.lent = lent;
+            row.given = Some(name_of(&keys.address()));
+            row.owes_move = false;
             Self::save_route(cx, contact, &row);
             self.forget_tags();
         }
@@ -180,15 +192,23 @@ impl Delivery {
     /// # Errors
     /// [`TurnError`] if the store fails.
     // spec: F-23
-    pub fn block(&mut self, cx: &mut Ctx<'_, '_>, contact: u32) -> Result<(), TurnError> {
+    pub fn block(&mut self, cx: &mut Ctx<'_, '_>, me: &mut Account, contact: u32) -> Result<(), TurnError> {
         let Some(mut row) = Self::route(cx.tx, contact)? else { return Ok(()) };
         row.blocked = true;
+        // Whoever holds certificates for the present mailbox is left behind with it.
+        let certified = row.pair.take().is_some();
+        row.lent.clear();
+        row.issued = 0;
+        row.owes_move |= certified;
         for which in 0..row.drops.len() {
             cx.up(DeliveryUp::Unwatch(drop_watch(contact, which)));
         }
-        row.drops.clear();
         Self::save_route(cx, contact, &row);
         self.forget_tags();
+        self.forget_former(cx, contact)?;
+        if certified {
+            self.move_on(cx, me)?;
+        }
         self.drop_parcels(cx, contact, 0);
         // What is under way in boxes is withdrawn by the sweep, row by row.
         for (key, _) in std::mem::take(&mut self.flights) {
@@ -201,12 +221,37 @@ impl Delivery {
         Ok(())
     }
 
+    /// Reads a contact again: its tags count, its drops are watched as long as they were to be, and what waited for it
+    /// goes on.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    // spec: F-35
+    pub fn unblock(&mut self, cx: &mut Ctx<'_, '_>, contact: u32) -> Result<(), TurnError> {
+        let Some(mut row) = Self::route(cx.tx, contact)?.filter(|r| r.blocked) else { return Ok(()) };
+        row.blocked = false;
+        for (which, (secret, until)) in row.drops.iter().enumerate() {
+            if *until > cx.now.wall {
+                cx.up(DeliveryUp::Watch(drop_watch(contact, which), Box::new(drop_keys(secret))));
+            }
+        }
+        Self::save_route(cx, contact, &row);
+        self.forget_tags();
+        self.sweep_now(cx.now.mono);
+        Ok(())
+    }
+
     /// Watches the account mailbox and every drop that still may receive something.
     ///
     /// # Errors
     /// [`TurnError`] if the store fails.
     pub fn watch_all(&mut self, cx: &mut Ctx<'_, '_>, me: &Account) -> Result<(), TurnError> {
-        cx.up(DeliveryUp::Watch(super::ACCOUNT_WATCH, Box::new(me.mailbox()?)));
+        cx.up(DeliveryUp::Watch(account_watch(me.mailbox_no()), Box::new(me.mailbox()?)));
+        for (no, _) in super::moves::old_mailboxes(cx.tx)? {
+            if let Some(keys) = super::moves::reader(cx.tx, me, no)? {
+                cx.up(DeliveryUp::Watch(account_watch(no), Box::new(keys)));
+            }
+        }
         for (contact, row) in routes(cx.tx)? {
             for (which, (secret, until)) in row.drops.iter().enumerate() {
                 if *until > cx.now.wall && !row.blocked {
@@ -218,7 +263,8 @@ impl Delivery {
     }
 
     /// Issues more certificates to contacts that run low, and stops watching drops that are over.
-    pub(super) fn maintain(&mut self, cx: &mut Ctx<'_, '_>, me: &Account) -> Result<(), TurnError> {
+    pub(super) fn maintain(&mut self, cx: &mut Ctx<'_, '_>, me: &mut Account) -> Result<(), TurnError> {
+        self.keep_old(cx, me)?;
         let keys = me.mailbox()?;
         let epoch = keys.address().epoch_at(cx.now.wall, &self.params);
         for (contact, mut row) in routes(cx.tx)? {
@@ -234,7 +280,7 @@ impl Delivery {
                 if let Ok(run) = keys.renew(&pair, &tag, epoch, self.params.tag_epochs) {
                     row.issued = epoch + u64::from(self.params.tag_epochs);
                     Self::save_route(cx, contact, &row);
-                    cx.up(DeliveryUp::Renew(contact, run));
+                    cx.up(DeliveryUp::Renew(contact, run, name_of(&keys.address())));
                 }
             }
         }
@@ -246,33 +292,37 @@ impl Delivery {
         self.tagged.clear();
     }
 
-    /// Whose tag this is in our account mailbox, computed once per epoch for all contacts.
+    /// Whose tag this is in an account mailbox of ours, computed once per mailbox and epoch for all contacts.
     pub(super) fn whose(
         &mut self,
         view: &dyn View,
+        (no, present): (u32, bool),
         epoch: u64,
         tag: &EpochPublic,
     ) -> Result<Option<(u32, PairAt)>, TurnError> {
-        if self.tagged.insert(epoch, ()).is_none() {
-            for (contact, row) in routes(view)? {
-                if row.blocked {
-                    continue;
+        if self.tagged.insert((no, epoch)) {
+            let known: Vec<_> = if present {
+                let read = routes(view)?.into_iter().filter(|(_, row)| !row.blocked);
+                read.map(|(contact, row)| (contact, row.tag.zip(row.pair), row.lent)).collect()
+            } else {
+                let read = super::moves::formers(view, no)?.into_iter();
+                read.map(|(contact, row)| (contact, Some((row.tag, row.pair)), row.lent)).collect()
+            };
+            for (contact, own, lent) in known {
+                if let Some((key, pair)) = own
+                    && let Ok(at) = tag_at(&PairSecret::from_bytes(pair.0), &key, epoch)
+                {
+                    self.tags.insert((no, epoch, at), (contact, PairAt::Contact));
                 }
-                if let (Some(pair), Some(key)) = (row.pair, &row.tag) {
-                    let pair = PairSecret::from_bytes(pair.0);
-                    if let Ok(at) = tag_at(&pair, key, epoch) {
-                        self.tags.insert((epoch, at), (contact, PairAt::Contact));
-                    }
-                }
-                for (i, (pair, secret)) in row.lent.iter().enumerate() {
+                for (i, (pair, secret)) in lent.iter().enumerate() {
                     let Some(key) = lent_tag(secret) else { continue };
                     if let Ok(at) = tag_at(&PairSecret::from_bytes(pair.0), &key, epoch) {
-                        self.tags.insert((epoch, at), (contact, PairAt::Lent(i)));
+                        self.tags.insert((no, epoch, at), (contact, PairAt::Lent(i)));
                     }
                 }
             }
         }
-        Ok(self.tags.get(&(epoch, *tag)).copied())
+        Ok(self.tags.get(&(no, epoch, *tag)).copied())
     }
 }
 
@@ -373,10 +423,12 @@ impl Delivery {
     pub fn watches(
         &self,
         view: &dyn View,
+        me: &Account,
         contact: u32,
     ) -> Result<Vec<murre_mailbox::client::WatchKey>, TurnError> {
         let drops = Self::route(view, contact)?.map_or(0, |r| r.drops.len());
-        let mut out = vec![super::ACCOUNT_WATCH];
+        let mut out = vec![account_watch(me.mailbox_no())];
+        out.extend(super::moves::old_mailboxes(view)?.into_iter().map(|(no, _)| account_watch(no)));
         out.extend((0..drops).map(|which| drop_watch(contact, which)));
         Ok(out)
     }

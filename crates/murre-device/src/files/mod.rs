@@ -109,16 +109,26 @@ impl Files {
     /// # Errors
     /// [`TurnError`] if the store fails.
     pub fn begin(&mut self, cx: &mut Ctx<'_, '_>) -> Result<(), TurnError> {
-        if std::mem::replace(&mut self.started, true) {
-            return Ok(());
-        }
+        if std::mem::replace(&mut self.started, true) { Ok(()) } else { self.resume(cx, None) }
+    }
+
+    /// Takes up what is not done: of everybody, or of a contact whose block was taken back.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    pub fn resume(&mut self, cx: &mut Ctx<'_, '_>, only: Option<u32>) -> Result<(), TurnError> {
         for (key, _) in cx.tx.scan(rows::WORK, &Range::all(), Direction::Forward, MAX_FILE_WORK)? {
             let Some(no) = key.as_slice().try_into().ok().map(u32::from_be_bytes) else { continue };
             let Some(row) = rows::file(cx.tx, no)? else {
                 cx.tx.delete(rows::WORK, &key);
                 continue;
             };
+            if only.is_some_and(|contact| contact != row.contact) {
+                continue;
+            }
             match (row.state, row.theirs) {
+                // Its program is still handing it over.
+                (FileState::Loading, _) if only.is_some() => {}
                 // The program that handed it over has lost its place: it begins again.
                 (FileState::Loading, _) => self.erase(cx, no, &row),
                 (FileState::Wanted, _) => self.fetch_again(cx, no, &row)?,

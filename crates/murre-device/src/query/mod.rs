@@ -3,12 +3,14 @@
 
 mod files;
 mod pages;
+mod safety;
 mod types;
 
 pub(crate) use files::file_at;
 pub use files::{file, file_part};
 
 pub use pages::{history, history_after, search};
+pub use safety::{SafetyInfo, safety};
 pub use types::*;
 
 use crate::account;
@@ -24,6 +26,7 @@ use murre_core::id::{AccountId, DeviceId, LogId, MessageId};
 use murre_core::params::delivery::FAILED_AFTER_MS;
 use murre_core::time::HOUR;
 use murre_core::{BadQuery, Direction, ErrorKind, HasKind, Range, TurnError, View, Wall};
+use std::collections::BTreeMap;
 
 /// Why a query has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +52,9 @@ pub enum QueryError {
     /// There is nothing to search for, or too much.
     #[error(transparent)]
     Query(#[from] BadQuery),
+    /// No such contact.
+    #[error("there is no such contact")]
+    UnknownContact,
     /// The store failed or is damaged.
     #[error(transparent)]
     Turn(#[from] TurnError),
@@ -66,6 +72,7 @@ impl HasKind for QueryError {
             Self::NoAccount
             | Self::UnknownChat
             | Self::UnknownMessage
+            | Self::UnknownContact
             | Self::UnknownFile
             | Self::FileIncomplete
             | Self::Query(_) => ErrorKind::Caller,
@@ -102,7 +109,14 @@ pub fn contacts(view: &dyn View) -> Result<Vec<ContactInfo>, QueryError> {
         };
         let name = display_name(&row.name, row.account);
         let problem = door_problem(view, no)?;
+        let trust = contacts::trust(view, no)?;
+        let request = rows::get(view, rows::REQUESTS, &no.to_be_bytes())?;
+        let old_link = matches!(request, Some(RequestRow::In { old: true, .. }));
         out.push(ContactInfo {
+            verified: trust.verified.is_some(),
+            new_device: trust.new,
+            ambiguous: false,
+            old_link,
             account: row.account,
             name,
             state: row.state,
@@ -110,6 +124,14 @@ pub fn contacts(view: &dyn View) -> Result<Vec<ContactInfo>, QueryError> {
             chat,
             problem,
         });
+    }
+    // spec: F-26
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    for info in &out {
+        *names.entry(info.name.to_lowercase()).or_default() += 1;
+    }
+    for info in &mut out {
+        info.ambiguous = names.get(&info.name.to_lowercase()).is_some_and(|n| *n > 1);
     }
     Ok(out)
 }
@@ -353,6 +375,8 @@ pub fn invites(view: &dyn View) -> Result<Vec<InviteInfo>, QueryError> {
             expires,
             published: row.stored.contains(&row.from),
             withdrawn: row.withdrawn,
+            replaced: row.replaced.is_some(),
+            requests: row.requests,
         });
     }
     out.sort_by_key(|i| i.expires);

@@ -34,6 +34,14 @@ pub struct ContactInfo {
     pub chat: Option<LogId>,
     /// What is wrong with the door through which we ask.
     pub problem: Option<DoorProblem>,
+    /// Whether their safety number was compared.
+    pub verified: bool,
+    /// Another device of theirs than the first was seen since the numbers were last compared.
+    pub new_device: bool,
+    /// Whether somebody else here has the same name, upper and lower case aside.
+    pub ambiguous: bool,
+    /// Whether their request came through a public link that was replaced.
+    pub old_link: bool,
 }
 
 /// A chat.
@@ -119,6 +127,10 @@ pub struct InviteInfo {
     pub published: bool,
     /// Whether it was withdrawn.
     pub withdrawn: bool,
+    /// Whether another public link took its place.
+    pub replaced: bool,
+    /// Requests that came through it.
+    pub requests: u32,
 }
 
 /// Whether read receipts are on.

@@ -4,14 +4,15 @@ use crate::world::{HostNo, World};
 use murre_core::id::{AccountId, LogId, MessageId};
 use murre_device::invite::InviteLink;
 use murre_device::{
-    Answer, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, MessageState, Notice,
-    query,
+    Answer, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, LinkKind,
+    MessageState, Notice, query,
 };
 
 pub const MINUTE: u64 = 60_000;
 
 pub fn invite(world: &mut World, who: HostNo) -> InviteLink {
-    let command = ContactsCommand::Invite { name: Some("Bob".into()), hints: vec![] };
+    let command =
+        ContactsCommand::Invite { name: Some("Bob".into()), hints: vec![], kind: LinkKind::Personal };
     let link = match world.ask(who, Command::Contacts(command)) {
         Ok(Answer::Invite { link, .. }) => link,
         other => panic!("{other:?}"),

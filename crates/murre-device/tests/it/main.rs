@@ -1,10 +1,15 @@
 //! The device's paths, walked one by one with real custodians.
 
+mod block;
 mod contact;
 mod doors;
 mod files;
 mod finding;
 mod full;
+mod moves;
+mod public;
 mod reading;
+mod safety_vectors;
+mod trust;
 mod vectors;
 mod world;

@@ -31,6 +31,7 @@ fn link() -> InviteLink {
         account: AccountId::from_bytes([0x33; 32]),
         network: NetworkId::from_bytes([0x44; 32]),
         expires: Wall(1_800_000_000_000),
+        public: false,
         name: None,
         hints: Vec::new(),
     }
@@ -104,16 +105,19 @@ fn good() -> Value {
                 "account": link.account.to_string(),
                 "network": link.network.to_string(),
                 "expires": link.expires.0,
+                "public": link.public,
                 "name": link.name,
                 "hints": link.hints.iter().map(|h| json!([h.key.to_string(), h.addrs[0].0])).collect::<Vec<_>>(),
             },
         })
     };
     let (bare, full) = (link(), named());
+    let public = InviteLink { public: true, ..link() };
     json!([
         one("nothing but what must be there", &bare, bare.to_string()),
         one("a name and two nodes", &full, full.to_string()),
         one("the same for a QR code", &full, full.to_qr_text()),
+        one("a public link", &public, public.to_string()),
         one("white space around it", &bare, format!("  {bare}\n")),
         one("an unknown field that may be skipped", &bare, with(&[field(0x90, b"later")])),
         one("a node that does not parse is skipped", &bare, with(&[field(0x81, &[7; 32])])),
@@ -165,7 +169,10 @@ fn bad() -> Value {
         one("checksum", "F-2", "one bit of the secret turned", text(&mistyped)),
         one("newer-version", "F-3", "version 2", text(&sealed(2, &fields()))),
         one("newer-version", "F-3", "version 0", text(&sealed(0, &fields()))),
-        one("newer-version", "F-4", "an unknown field that must be understood", with(&[field(0x06, b"x")])),
+        one("newer-version", "F-4", "an unknown field that must be understood", with(&[field(0x07, b"x")])),
+        one("newer-version", "F-36", "a kind of link nobody knows", with(&[field(0x06, &[2])])),
+        one("field", "F-36", "a kind of no bytes", with(&[field(0x06, b"")])),
+        one("field", "F-36", "two kinds", with(&[field(0x06, &[1]), field(0x06, &[1])])),
         one("newer-version", "F-4", "field 0", with(&[field(0x00, b"")])),
         one("field", "F-3", "no secret", instead(0, None)),
         one("field", "F-3", "no owner key", instead(1, None)),
@@ -222,6 +229,7 @@ fn every_good_link_reads_as_the_file_says() {
         assert_eq!(link.account.to_string(), out["account"]);
         assert_eq!(link.network.to_string(), out["network"]);
         assert_eq!(link.expires.0, out["expires"].as_u64().unwrap());
+        assert_eq!(link.public, out["public"]);
         assert_eq!(link.name.as_deref(), out["name"].as_str());
         let hints: Vec<Value> = link.hints.iter().map(|h| json!([h.key.to_string(), h.addrs[0].0])).collect();
         assert_eq!(json!(hints), out["hints"]);

@@ -83,6 +83,17 @@ impl World {
         world
     }
 
+    /// Time passes while nobody looks.
+    pub fn jump(&mut self, ms: u64) {
+        self.run(1_000);
+        self.now += ms;
+    }
+
+    /// A phrase nobody has yet.
+    pub fn phrase(&mut self) -> Phrase {
+        Phrase::generate(&mut self.rng)
+    }
+
     pub fn clock(&self) -> Now {
         Now { mono: Mono(self.now), wall: Wall(START + self.now) }
     }
@@ -90,9 +101,14 @@ impl World {
     /// A new person with one device, running.
     pub fn person(&mut self, name: &str) -> HostNo {
         let phrase = Phrase::generate(&mut self.rng);
+        self.person_of(name, &phrase)
+    }
+
+    /// A new device of whoever has this phrase.
+    pub fn person_of(&mut self, name: &str, phrase: &Phrase) -> HostNo {
         let mut host = Host::new(PeerKey::from_bytes(self.rng.bytes()), None);
         let seed = self.rng.bytes();
-        let init = Init { name, phrase: &phrase };
+        let init = Init { name, phrase };
         let (batch, _) = murre_device::init(self.clock(), seed, &host.store, &init).unwrap();
         host.store.begin().unwrap();
         host.store.apply(&batch).unwrap();

@@ -35,6 +35,11 @@ pub enum PutTrouble {
     Full,
     /// The puzzle was not solved. It is asked for again, later.
     Unpaid,
+    /// Its door is a paid one: a puzzle is being solved. It goes on by itself.
+    Paying {
+        /// Tries that it takes on average.
+        tries: u32,
+    },
     /// Its expiry has passed. The put ended: make a new box.
     Expired,
     /// It speaks of another time: no custodian takes puts for its epoch. The put ended: make a new box.

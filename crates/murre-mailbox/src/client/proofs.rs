@@ -5,16 +5,42 @@
 use super::ClientCx;
 use super::events::{ClientEvent, PuzzleId};
 use super::limits::{MAX_PRICE_FACTOR, MAX_PROOFS, MAX_PUZZLES};
-use crate::boxes::space_puzzle;
+use crate::boxes::{SLOT_BLOCK, slot_puzzle, space_puzzle};
+use crate::limits::MAX_SLOT_FACTOR;
 use crate::request::SpaceProof;
 use murre_core::NetworkParams;
-use murre_core::id::Locator;
+use murre_core::id::{BoxId, Locator};
 use murre_core::params::PuzzlePrice;
-use murre_crypto::puzzle::Solution;
+use murre_crypto::puzzle::{Puzzle, Solution};
 use std::collections::BTreeMap;
 
-/// What a proof pays for: place, epoch, block.
-pub type Block = (Locator, u64, u32);
+/// What a proof pays for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Paid {
+    /// A block of space: place, epoch, block.
+    Space(Locator, u64, u32),
+    /// One very box at a paid door: its id and hash.
+    Slot(BoxId, [u8; 32]),
+}
+
+impl Paid {
+    fn puzzle(&self, price: PuzzlePrice) -> Puzzle {
+        match self {
+            Self::Space(locator, epoch, block) => space_puzzle(locator, *epoch, *block, price),
+            Self::Slot(id, hash) => slot_puzzle(id, hash, price),
+        }
+    }
+
+    /// The most that may be asked for it.
+    // spec: BC-10, BC-23
+    fn dearest(&self, params: &NetworkParams) -> PuzzlePrice {
+        let (base, factor) = match self {
+            Self::Space(..) => (params.space, MAX_PRICE_FACTOR),
+            Self::Slot(..) => (params.link, MAX_SLOT_FACTOR),
+        };
+        PuzzlePrice { mem: base.mem, tries: base.tries.saturating_mul(factor) }
+    }
+}
 
 /// What asking for a proof led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +65,8 @@ struct Solved {
 #[derive(Default)]
 pub struct Proofs {
     next: u64,
-    solving: BTreeMap<PuzzleId, (Block, PuzzlePrice)>,
-    solved: BTreeMap<Block, Solved>,
+    solving: BTreeMap<PuzzleId, (Paid, PuzzlePrice)>,
+    solved: BTreeMap<Paid, Solved>,
     turns: u64,
 }
 
@@ -50,12 +76,12 @@ impl Proofs {
     pub fn need(
         &mut self,
         cx: &mut ClientCx<'_, '_>,
-        block: Block,
+        block: Paid,
         price: PuzzlePrice,
         params: &NetworkParams,
     ) -> Need {
-        let dearest = params.space.tries.saturating_mul(MAX_PRICE_FACTOR);
-        if price.mem > params.space.mem || price.tries > dearest {
+        let dearest = block.dearest(params);
+        if price.mem > dearest.mem || price.tries > dearest.tries {
             return Need::TooDear;
         }
         if self.solved.get(&block).is_some_and(|s| pays(s.price, price)) {
@@ -70,17 +96,15 @@ impl Proofs {
         let id = PuzzleId(self.next);
         self.next += 1;
         self.solving.insert(id, (block, price));
-        let (locator, epoch, number) = block;
-        cx.up(ClientEvent::Solve { id, puzzle: space_puzzle(&locator, epoch, number, price) });
+        cx.up(ClientEvent::Solve { id, puzzle: block.puzzle(price) });
         Need::Solving(id)
     }
 
     /// A puzzle came back. True if it was one of ours and is solved rightly.
     pub fn done(&mut self, id: PuzzleId, solution: Option<Solution>) -> bool {
         let Some((block, price)) = self.solving.remove(&id) else { return false };
-        let (locator, epoch, number) = block;
         let Some(solution) = solution else { return false };
-        if !space_puzzle(&locator, epoch, number, price).check(&solution) {
+        if !block.puzzle(price).check(&solution) {
             return false;
         }
         if self.solved.len() >= MAX_PROOFS {
@@ -96,10 +120,18 @@ impl Proofs {
 
     /// The proof for this block, or for the latest block of the place.
     pub fn for_place(&self, locator: &Locator, epoch: u64, block: Option<u32>) -> Option<SpaceProof> {
-        let exact = block.and_then(|b| self.solved.get_key_value(&(*locator, epoch, b)));
-        let latest = || self.solved.range((*locator, epoch, 0)..=(*locator, epoch, u32::MAX)).next_back();
-        let ((_, _, number), solved) = exact.or_else(latest)?;
+        let at = |block| Paid::Space(*locator, epoch, block);
+        let exact = block.and_then(|b| self.solved.get_key_value(&at(b)));
+        let latest = || self.solved.range(at(0)..=at(u32::MAX)).next_back();
+        let (paid, solved) = exact.or_else(latest)?;
+        let Paid::Space(_, _, number) = paid else { return None };
         Some(SpaceProof { block: *number, solution: solved.solution })
+    }
+
+    /// The proof for one very box at a paid door.
+    pub fn for_slot(&self, id: BoxId, hash: [u8; 32]) -> Option<SpaceProof> {
+        let solved = self.solved.get(&Paid::Slot(id, hash))?;
+        Some(SpaceProof { block: SLOT_BLOCK, solution: solved.solution })
     }
 }
 

@@ -9,14 +9,15 @@
 use super::ClientCx;
 use super::events::{ClientEvent, PutError, PutKey, PutStart, PutTrouble, PuzzleId};
 use super::limits::{CALL_MS, MAX_PUTS, MAX_QUEUED_PUTS, MAX_YIELDS, REQUEST_MS, YIELD_MS};
-use super::proofs::{Need, Proofs};
+use super::proofs::{Need, Paid, Proofs};
 use super::put::{Next, Put, What, Worth, weigh};
 use super::waiting::Waiting;
 use super::wire::{Purpose, Wire};
-use crate::boxes::SealedBox;
+use crate::boxes::{SLOT_BLOCK, SealedBox};
 use crate::frame::{PutRefusal, Reply, Request};
 use crate::limits::{takes_objects, takes_puts};
 use crate::receipt::Receipt;
+use crate::request::SpaceProof;
 use murre_core::id::PeerKey;
 use murre_core::params::PuzzlePrice;
 use murre_core::{Mono, NetworkParams, Wall};
@@ -330,6 +331,12 @@ impl Puts {
                 if self.receipted(cx, wire, key, node, receipts) {
                     return;
                 }
+                // The cheapest first: whoever asks more than others is paid only if the others are not enough.
+                let mut refused = refused;
+                refused.sort_by_key(|(_, r)| match r {
+                    PutRefusal::NeedProof { price, .. } => price.tries,
+                    _ => 0,
+                });
                 for (who, refusal) in refused {
                     self.refused(cx, wire, key, node, who, refusal);
                 }
@@ -427,9 +434,19 @@ impl Puts {
         if put.puzzles >= MAX_PUZZLES_PER_PUT || !placement.contains(&who) {
             return;
         }
-        let known = self.proofs.for_place(&put.locator, put.expect.epoch, Some(block));
+        let slot = block == SLOT_BLOCK;
+        let known = proof(put, &self.proofs, Some(block));
         let attached = put.needs.insert(who, block) == Some(block) && known.is_some_and(|p| p.block == block);
-        match self.proofs.need(cx, (put.locator, put.expect.epoch, block), price, &params) {
+        // spec: BC-23
+        if slot && put.paying.is_some() {
+            return;
+        }
+        let paid = if slot {
+            Paid::Slot(put.expect.id, put.expect.hash)
+        } else {
+            Paid::Space(put.locator, put.expect.epoch, block)
+        };
+        match self.proofs.need(cx, paid, price, &params) {
             // It has what it asks for and asks again: that custodian only wastes our time.
             Need::Have if attached && direct => wire.peers.avoid(who, cx.now.mono),
             Need::Have => {
@@ -438,6 +455,10 @@ impl Puts {
             Need::Solving(id) => {
                 put.puzzles += u32::from(put.paying != Some(id));
                 put.paying = Some(id);
+                if slot {
+                    let why = PutTrouble::Paying { tries: price.tries };
+                    cx.up(ClientEvent::PutProblem { put: key, why });
+                }
             }
             Need::TooDear if direct => wire.peers.avoid(who, cx.now.mono),
             Need::TooDear | Need::Later => {}
@@ -485,7 +506,7 @@ fn send(
 ) {
     let bytes = ByteBuf::from(put.bytes.clone());
     let wanted = put.needs.get(&node).copied();
-    let proof = proofs.for_place(&put.locator, put.expect.epoch, wanted);
+    let proof = proof(put, proofs, wanted);
     let body = match put.what {
         What::Box => Request::Put { b: bytes, proof, fan },
         What::Object => Request::PutObject { o: bytes, fan },
@@ -495,6 +516,12 @@ fn send(
     if wire.request(cx, node, Purpose::Put { put: key, hash: put.expect.hash, fan }, body, REQUEST_MS) {
         put.flying.insert(node, fan);
     }
+}
+
+/// What pays for a box: for this very one at a paid door, else for the space it takes.
+fn proof(put: &Put, proofs: &Proofs, wanted: Option<u32>) -> Option<SpaceProof> {
+    let slot = proofs.for_slot(put.expect.id, put.expect.hash);
+    slot.or_else(|| proofs.for_place(&put.locator, put.expect.epoch, wanted))
 }
 
 /// Whether its time is over, and why.

@@ -163,6 +163,12 @@ fn objects() -> Vec<Value> {
             sign(&ObjectBody { slots: swapped, ..body.clone() }),
         ),
         (
+            "B-24",
+            "a closed object that is paid",
+            "payload",
+            sign(&ObjectBody { slots: Vec::new(), p: Default::default(), paid: true, ..body.clone() }),
+        ),
+        (
             "B-6",
             "expiry long after the epoch",
             "expiry",

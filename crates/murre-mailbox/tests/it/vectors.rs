@@ -190,6 +190,7 @@ fn object(input: &In<'_>) -> Outcome {
         "id": o.id().to_string(),
         "locator": o.locator().to_string(),
         "slots": o.slots.len(),
+        "paid": o.paid,
         "hash": hex::encode(o.hash()),
     }))
 }
@@ -249,6 +250,8 @@ fn good_ones() -> Vec<Value> {
     let stone = reader.sign_tombstone(vec![of.id]).unwrap();
     out.push(good("B-20", "tombstone", "a tombstone", wire(&stone.bytes())));
     out.push(good("B-15", "object", "a door of two slots", wire(&door_object().wire())));
+    let paid = door().paid_object(&Secret::new([3; 32]), 2, NOW.hour() + 700, vec![8; 30]).unwrap();
+    out.push(good("B-25", "object", "a paid door of two slots", wire(&paid.wire())));
     out.push(good("N-1", "network", "the network of these vectors", wire(&file().bytes())));
     out.push(good("N-1", "network", "a devnet", wire(&NetworkFile::devnet().bytes())));
     let d = descriptor(&file(), &node(1), &["/ip4/20.1.2.3/udp/9/quic-v1"], NOW);
@@ -273,10 +276,14 @@ pub fn about(wire: &[u8], of: &Expected) -> Value {
 
 /// An owner object with two slots.
 pub fn door_object() -> SignedObject {
+    door().object(&Secret::new([3; 32]), 2, NOW.hour() + 700, vec![8; 30]).unwrap()
+}
+
+/// The keys of a door at the moment of the vectors.
+fn door() -> murre_mailbox::EpochReader {
     let door = ReaderKeys::from_secret(MailboxKind::Door, &Secret::new([3; 32]))
         .with_owner(murre_crypto::BlindKey::generate(&mut rng(1)));
-    let epoch = door.address().epoch_at(NOW, &PARAMS);
-    door.at(epoch).unwrap().object(&Secret::new([3; 32]), 2, NOW.hour() + 700, vec![8; 30]).unwrap()
+    door.at(door.address().epoch_at(NOW, &PARAMS)).unwrap()
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Nothing lost, nothing doubled, one order: histories against each other and against the model.
 
-use crate::cast::{Cast, Pair};
-use crate::model::Shown;
+use crate::cast::{Cast, Pair, Person};
+use crate::model::{Sent, Shown};
 use crate::shell::Sim;
 use murre_core::id::LogId;
 use murre_core::{Direction, Range, View};
 use murre_device::limits::{MAX_NOTICES, MAX_PAGE, MAX_PARCELS};
+use murre_device::rows::OutboxRow;
 use murre_device::{ContactState, query, rows};
 use murre_store::MemoryStore;
 
@@ -56,12 +57,39 @@ pub fn glance(sim: &mut Sim, cast: &Cast) {
 /// Whether everything has arrived everywhere and nobody waits for anything.
 #[must_use]
 pub fn at_rest(sim: &Sim, cast: &Cast) -> bool {
-    cast.people.iter().all(|p| p.asks.is_empty() && outbox(&sim.hosts[p.host].store) == 0)
-        && cast.pairs.iter().all(|pair| agree(sim, cast, pair).is_ok())
+    cast.people.iter().all(|p| p.asks.is_empty() && outbox(sim, cast, p) == 0)
+        && cast.pairs.iter().filter(|p| p.blocked.is_none()).all(|pair| agree(sim, cast, pair).is_ok())
 }
 
-fn outbox(store: &MemoryStore) -> usize {
-    store.scan(rows::OUTBOX, &Range::all(), Direction::Forward, usize::MAX).map_or(0, |page| page.len())
+/// Entries of a person that nobody has receipted, those between two of whom one has blocked the other aside.
+fn outbox(sim: &Sim, cast: &Cast, person: &Person) -> usize {
+    let store = &sim.hosts[person.host].store;
+    let silent: Vec<u32> = cast
+        .pairs
+        .iter()
+        .filter(|p| p.blocked.is_some())
+        .filter_map(|p| match person.number {
+            me if me == p.a => Some(p.b),
+            me if me == p.b => Some(p.a),
+            _ => None,
+        })
+        .filter_map(|other| {
+            let account = cast.people[other].account;
+            rows::get(store, rows::CONTACT_BY_ACCOUNT, account.as_bytes()).ok().flatten()
+        })
+        .collect();
+    let page = store.scan(rows::OUTBOX, &Range::all(), Direction::Forward, usize::MAX).unwrap_or_default();
+    let rows = page.iter().filter_map(|(_, value)| rows::decode::<OutboxRow>(rows::OUTBOX, value).ok());
+    rows.filter(|row| !silent.contains(&row.contact)).count()
+}
+
+/// What somebody wrote after they were blocked is shown nowhere.
+fn heard(sim: &Sim, cast: &Cast, pair: &Pair, from: usize) -> Result<(), String> {
+    let lines = shown(sim, cast, pair.a, pair.b)?;
+    let late = |s: &&Sent| (s.from, s.to) == (pair.b, pair.a);
+    let found =
+        cast.model.sent.iter().skip(from).filter(late).find(|s| lines.iter().any(|l| l.text == s.text));
+    found.map_or(Ok(()), |s| Err(format!("{} is shown although its writer is blocked", s.client_id)))
 }
 
 /// Both sides show the same, and it is what the model says.
@@ -82,6 +110,12 @@ fn agree(sim: &Sim, cast: &Cast, pair: &Pair) -> Result<(), String> {
 /// The last judgement, after a quiet time with everybody there.
 pub fn judge(sim: &mut Sim, cast: &Cast) {
     for pair in &cast.pairs {
+        if let Some(from) = pair.blocked {
+            if let Err(what) = heard(sim, cast, pair, from) {
+                sim.watch.fail("the blocked are not heard", what);
+            }
+            continue;
+        }
         let names = format!("{} and {}", cast.people[pair.a].name, cast.people[pair.b].name);
         for (me, other) in [(pair.a, pair.b), (pair.b, pair.a)] {
             let store = &sim.hosts[cast.people[me].host].store;
@@ -95,8 +129,7 @@ pub fn judge(sim: &mut Sim, cast: &Cast) {
         }
     }
     for person in &cast.people {
-        let store = &sim.hosts[person.host].store;
-        let waits = outbox(store);
+        let waits = outbox(sim, cast, person);
         let why = (waits > 0).then(|| format!("{waits} entries of {} are not receipted", person.name));
         let why = why.or_else(|| undelivered(sim, cast, person.host, person.number));
         let why = why.or_else(|| {
@@ -113,7 +146,11 @@ pub fn judge(sim: &mut Sim, cast: &Cast) {
 fn undelivered(sim: &Sim, cast: &Cast, host: usize, me: usize) -> Option<String> {
     let store = &sim.hosts[host].store;
     let wall = sim.hosts[host].clocks(sim.now).wall;
-    cast.model.sent.iter().filter(|s| s.from == me).find_map(|s| {
+    let silent = |s: &&Sent| {
+        let ends = |p: &Pair| (s.from, s.to) == (p.a, p.b) || (s.from, s.to) == (p.b, p.a);
+        cast.pairs.iter().any(|p| p.blocked.is_some() && ends(p))
+    };
+    cast.model.sent.iter().filter(|s| s.from == me && !silent(s)).find_map(|s| {
         let id = s.answer?;
         let status = query::status(store, id, wall).ok()?;
         let done =

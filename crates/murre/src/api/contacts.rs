@@ -4,6 +4,7 @@ use super::convert;
 use super::status::status;
 use crate::handle::Handle;
 use crate::v1::{self, contacts_server};
+use murre_device::LinkKind;
 use std::time::Duration;
 use tonic::{Request, Response, Status};
 
@@ -15,9 +16,14 @@ pub(super) struct Contacts(pub Handle);
 #[tonic::async_trait]
 impl contacts_server::Contacts for Contacts {
     async fn invite(&self, request: Request<v1::InviteRequest>) -> Result<Response<v1::Invite>, Status> {
-        let v1::InviteRequest { name, wait_ms } = request.into_inner();
+        let v1::InviteRequest { name, wait_ms, public, fresh } = request.into_inner();
+        let kind = match (public, fresh) {
+            (false, _) => LinkKind::Personal,
+            (true, false) => LinkKind::Public,
+            (true, true) => LinkKind::NewPublic,
+        };
         let wait = Duration::from_millis(wait_ms.min(MAX_WAIT_MS).into());
-        let invite = self.0.invite(name, wait).await.map_err(status)?;
+        let invite = self.0.invite(name, kind, wait).await.map_err(status)?;
         Ok(Response::new(convert::invite(invite)))
     }
 
@@ -51,6 +57,20 @@ impl contacts_server::Contacts for Contacts {
     ) -> Result<Response<v1::ContactChange>, Status> {
         let change = self.0.block(request.into_inner().contact).await.map_err(status)?;
         Ok(Response::new(convert::change(change)))
+    }
+
+    async fn unblock(
+        &self,
+        request: Request<v1::ContactRequest>,
+    ) -> Result<Response<v1::ContactChange>, Status> {
+        let change = self.0.unblock(request.into_inner().contact).await.map_err(status)?;
+        Ok(Response::new(convert::change(change)))
+    }
+
+    async fn verify(&self, request: Request<v1::VerifyRequest>) -> Result<Response<v1::Safety>, Status> {
+        let v1::VerifyRequest { contact, check } = request.into_inner();
+        let safety = self.0.verify(contact, check.and_then(convert::check)).await.map_err(status)?;
+        Ok(Response::new(convert::safety(safety)))
     }
 
     async fn rename(

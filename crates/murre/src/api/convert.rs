@@ -4,9 +4,9 @@ use crate::handle::{Change, EventPage};
 use crate::v1;
 use murre_device::limits::MAX_MAIL_FILE;
 use murre_device::query::{
-    ChatInfo, ContactInfo, FileInfo, FileState, InviteInfo, MessageInfo, StatusInfo, Theirs,
+    ChatInfo, ContactInfo, FileInfo, FileState, InviteInfo, MessageInfo, SafetyInfo, StatusInfo, Theirs,
 };
-use murre_device::{ContactState, DoorProblem, FileStep, MessageState, Notice, Warning};
+use murre_device::{Check, ContactState, DoorProblem, FileStep, MessageState, Notice, Warning};
 
 fn text(id: Option<impl ToString>) -> String {
     id.map(|id| id.to_string()).unwrap_or_default()
@@ -48,7 +48,10 @@ pub(super) fn contact(info: ContactInfo) -> v1::Contact {
         state: contact_state(info.state).into(),
         hello: info.hello,
         chat: text(info.chat),
-        verified: false,
+        verified: info.verified,
+        new_device: info.new_device,
+        ambiguous: info.ambiguous,
+        old_link: info.old_link,
         problem: info.problem.map(door_problem).unwrap_or_default().to_owned(),
     }
 }
@@ -61,6 +64,26 @@ pub(super) fn change(change: Change) -> v1::ContactChange {
     }
 }
 
+pub(super) fn safety(info: SafetyInfo) -> v1::Safety {
+    v1::Safety {
+        contact: info.account.to_string(),
+        safety_number: info.number,
+        code: info.code,
+        verified: info.verified,
+        new_device: info.new_device,
+    }
+}
+
+pub(super) fn check(check: v1::verify_request::Check) -> Option<Check> {
+    use v1::verify_request::Check as Wire;
+    match check {
+        Wire::Number(number) => Some(Check::Number(number)),
+        Wire::Code(code) => Some(Check::Code(code)),
+        Wire::Clear(true) => Some(Check::Clear),
+        Wire::Clear(false) => None,
+    }
+}
+
 pub(super) fn invite(info: InviteInfo) -> v1::Invite {
     v1::Invite {
         link: info.link.to_string(),
@@ -68,6 +91,9 @@ pub(super) fn invite(info: InviteInfo) -> v1::Invite {
         expires_ms: info.expires.0,
         published: info.published,
         withdrawn: info.withdrawn,
+        public: info.link.public,
+        replaced: info.replaced,
+        requests: info.requests,
         qr: info.link.to_qr_text(),
     }
 }
@@ -198,6 +224,20 @@ fn notice_of(notice: Notice, info: Option<MessageInfo>) -> v1::event::What {
             index: index.into(),
             step: file_step(step).to_owned(),
         }),
+        Notice::NewDevice { account, device, verified } => What::NewDevice(v1::NewDevice {
+            contact: account.to_string(),
+            device: device.to_string(),
+            verified,
+        }),
+        Notice::Paying { account, tries } => {
+            What::Request(v1::RequestProgress { contact: account.to_string(), placed: false, tries })
+        }
+        Notice::Placed { account } => {
+            What::Request(v1::RequestProgress { contact: account.to_string(), placed: true, tries: 0 })
+        }
+        Notice::Verified { account, verified } => {
+            What::Verified(v1::Verified { contact: account.to_string(), verified })
+        }
         Notice::Gap { chat } => What::Gap(v1::Gap { chat: chat.to_string() }),
         Notice::Warning { chat, what } => {
             let what = match what {

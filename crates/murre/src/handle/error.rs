@@ -104,6 +104,7 @@ impl CallError {
             Self::Query(QueryError::FileDamaged) => "check the disk; ask the sender to send the file again",
             Self::Query(QueryError::Query(BadQuery::NothingToFind)) => "write a word, or part of one",
             Self::Query(QueryError::Query(_)) => "make it shorter",
+            Self::Query(QueryError::UnknownContact) => "`murre contact list` shows the contacts",
             Self::Query(_) => "check the disk and try again",
             Self::Link(error) => error.hint(),
             Self::Unknown { what, .. } => match *what {

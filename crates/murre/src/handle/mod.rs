@@ -19,9 +19,10 @@ use crate::home::{Protection, keyring, wipe};
 use murre_core::id::{AccountId, LinkSecretId, LogId, MessageId};
 use murre_core::{PeerRef, Rng, Search, TurnError, View, Wall};
 use murre_device::invite::{InviteLink, MAX_HINTS};
-use murre_device::query::{self, ChatInfo, ContactInfo, InviteInfo, Me, QueryError, StatusInfo};
+use murre_device::query::{self, ChatInfo, ContactInfo, InviteInfo, Me, QueryError, SafetyInfo, StatusInfo};
 use murre_device::{
-    Answer, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, Device, DeviceStatus,
+    Answer, Check, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, Device,
+    DeviceStatus, LinkKind,
 };
 use murre_mailbox::Directory;
 use murre_net::NetHandle;
@@ -203,17 +204,22 @@ impl Handle {
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn invite(&self, name: Option<String>, wait: Duration) -> Result<InviteInfo, CallError> {
+    pub async fn invite(
+        &self,
+        name: Option<String>,
+        kind: LinkKind,
+        wait: Duration,
+    ) -> Result<InviteInfo, CallError> {
         let until = Instant::now() + wait;
         let name = match name {
             None => Some(self.me().await?.name),
             Some(name) => Some(name).filter(|name| !name.is_empty()),
         };
-        let (link, expires) = loop {
+        let link = loop {
             let hints = self.hints().await?;
-            let invite = Command::Contacts(ContactsCommand::Invite { name: name.clone(), hints });
+            let invite = Command::Contacts(ContactsCommand::Invite { name: name.clone(), hints, kind });
             match self.command(invite).await {
-                Ok(Answer::Invite { link, expires }) => break (link, expires),
+                Ok(Answer::Invite { link, .. }) => break link,
                 Ok(_) => return Err(odd_answer()),
                 // A home that was just started may be about to hear of its network.
                 Err(CallError::Command(CommandError::NoNetwork))
@@ -224,23 +230,23 @@ impl Handle {
                 Err(error) => return Err(error),
             }
         };
-        let published = self.published(link.id(), until).await?;
-        Ok(InviteInfo { link, expires, published, withdrawn: false })
+        self.published(link.id(), until).await
     }
 
     /// Waits until an invitation's door is stored, or until a moment.
-    async fn published(&self, id: LinkSecretId, until: Instant) -> Result<bool, CallError> {
+    async fn published(&self, id: LinkSecretId, until: Instant) -> Result<InviteInfo, CallError> {
         let mut newest = self.0.newest.clone();
         loop {
             newest.borrow_and_update();
-            let invites = self.invites().await?;
-            if invites.iter().any(|invite| invite.link.id() == id && invite.published) {
-                return Ok(true);
+            let found = self.invites().await?.into_iter().find(|invite| invite.link.id() == id);
+            let invite = found.ok_or(CommandError::UnknownInvite)?;
+            if invite.published {
+                return Ok(invite);
             }
             match tokio::time::timeout_at(until, newest.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Err(CallError::Stopping),
-                Err(_) => return Ok(false),
+                Err(_) => return Ok(invite),
             }
         }
     }
@@ -290,7 +296,7 @@ impl Handle {
         self.change(ContactsCommand::Accept { account }).await
     }
 
-    /// Silences someone.
+    /// Silences someone, until unblocked.
     ///
     /// # Errors
     /// [`CallError`].
@@ -298,6 +304,27 @@ impl Handle {
         let account = self.contact(contact).await?;
         self.command(Command::Contacts(ContactsCommand::Block { account })).await?;
         self.standing(account).await
+    }
+
+    /// Takes a block back.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn unblock(&self, contact: String) -> Result<Change, CallError> {
+        let account = self.contact(contact).await?;
+        self.change(ContactsCommand::Unblock { account }).await
+    }
+
+    /// The safety number shared with a contact; with a check, compares first.
+    ///
+    /// # Errors
+    /// [`CallError`]; a comparison that fails is [`CommandError::SafetyMismatch`].
+    pub async fn verify(&self, contact: String, check: Option<Check>) -> Result<SafetyInfo, CallError> {
+        let account = self.contact(contact).await?;
+        if let Some(check) = check {
+            self.command(Command::Contacts(ContactsCommand::Verify { account, check })).await?;
+        }
+        self.read(move |view| Ok(query::safety(view, account)?)).await
     }
 
     /// Gives someone another name, on this device only.

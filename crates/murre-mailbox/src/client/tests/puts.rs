@@ -5,6 +5,7 @@ use super::{Kind, World, writer};
 use crate::client::limits::{MAX_PUTS, MAX_QUEUED_PUTS};
 use crate::client::{ClientEvent, PutError, PutKey, PutStart, PutTrouble};
 use crate::frame::Request;
+use crate::limits::MAX_SLOT_FACTOR;
 use crate::{VerifiedBox, Writer};
 use murre_core::id::PeerKey;
 use murre_core::time::{DAY, MINUTE};
@@ -227,6 +228,47 @@ fn a_custodian_that_always_wants_more_work_gets_little() {
         }
     }
     assert!((1..=24).contains(&solved), "{solved}");
+}
+
+/// What was to be solved, and what was told of it.
+fn slot_work(w: &World) -> (Vec<u32>, usize) {
+    let tries = w.events.iter().filter_map(|e| match e {
+        ClientEvent::PutProblem { why: PutTrouble::Paying { tries }, .. } => Some(*tries),
+        _ => None,
+    });
+    (tries.collect(), w.events.iter().filter(|e| matches!(e, ClientEvent::Solve { .. })).count())
+}
+
+#[test]
+fn a_box_at_a_paid_door_is_worked_for_at_the_lowest_price_that_suffices() {
+    let (mut w, _, b, placement) = world(21);
+    let link = w.file.params.link.tries;
+    for (n, node) in placement.iter().enumerate() {
+        // One of them asks for as much as may be asked; a quorum is had without it.
+        w.set(node, Kind::Slot(if n == 0 { MAX_SLOT_FACTOR } else { 2 }));
+    }
+    put(&mut w, 1, &b);
+    w.run(MINUTE);
+    assert!(w.receipts(1).1, "stored");
+    assert!(w.receipts(1).0 >= 6);
+    let (tries, _) = slot_work(&w);
+    assert_eq!(tries.first(), Some(&(2 * link)));
+}
+
+#[test]
+fn work_beyond_the_ceiling_is_never_done() {
+    let (mut w, _, b, placement) = world(22);
+    for node in &placement {
+        w.set(node, Kind::Slot(MAX_SLOT_FACTOR * 2));
+    }
+    put(&mut w, 1, &b);
+    w.run(10 * MINUTE);
+    assert_eq!(w.receipts(1), (0, false));
+    let (tries, puzzles) = slot_work(&w);
+    assert!(
+        tries.is_empty() && !w.events.iter().any(|e| matches!(e, ClientEvent::Solve { .. })),
+        "{puzzles}"
+    );
 }
 
 #[test]

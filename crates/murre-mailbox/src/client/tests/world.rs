@@ -6,7 +6,8 @@ use crate::network::{DescriptorBody, join_puzzle, sign_descriptor};
 use crate::receipt::{Expected, Receipt, issue};
 use crate::request::{ListBody, ReadBody, ReadKind, SignedRead, read_hash, sign_list};
 use crate::{
-    MailboxKind, ReaderKeys, SealedBox, SignedObject, SpaceProof, TagKey, VerifiedBox, Writer, space_puzzle,
+    MailboxKind, ReaderKeys, SLOT_BLOCK, SealedBox, SignedObject, SpaceProof, TagKey, VerifiedBox, Writer,
+    slot_puzzle, space_puzzle,
 };
 use murre_core::id::{BoxId, Bytes, Locator, PeerKey};
 use murre_core::params::PuzzlePrice;
@@ -46,6 +47,8 @@ pub enum Kind {
     Foreign,
     /// Wants each block paid.
     Paid,
+    /// Wants this box paid, at so many times the network's price of a request.
+    Slot(u32),
     /// Wants a new block paid each time.
     Greedy,
     /// No room.
@@ -573,6 +576,12 @@ impl World {
                 .filter(|p| p.block == block)
                 .is_some_and(|p| space_puzzle(&b.locator(), b.epoch(), block, price).check(&p.solution))
         };
+        let link = self.file.params.link;
+        let slot = |factor: u32| PuzzlePrice { mem: link.mem, tries: link.tries * factor };
+        let worked = |factor: u32| {
+            let puzzle = slot_puzzle(&b.id(), &b.hash(), slot(factor));
+            proof.is_some_and(|p| p.block == SLOT_BLOCK && puzzle.check(&p.solution))
+        };
         match custodian.kind {
             Kind::Forger => {
                 let forge = |other: &PeerKey| {
@@ -597,6 +606,9 @@ impl World {
             Kind::ConflictTrue => {
                 let held = custodian.held.first().unwrap().wire().to_vec();
                 Err(PutRefusal::Conflict { held: ByteBuf::from(held) })
+            }
+            Kind::Slot(factor) if !worked(factor) => {
+                Err(PutRefusal::NeedProof { price: slot(factor), block: SLOT_BLOCK })
             }
             Kind::Paid if !pays(0) => Err(PutRefusal::NeedProof { price, block: 0 }),
             _ if self.paid.contains(&b.locator()) && !pays(0) => {
