@@ -9,14 +9,16 @@
 //! ```
 //!
 //! WAL with `synchronous=FULL`: a commit that returned survives a power failure (`spec/01-machines.md`, M-1).
-//! `secure_delete` overwrites what is removed; the last copy of an erased row then lies in the WAL until
-//! [`SqliteStore::checkpoint`], which the shell calls when [`SqliteStore::wants_checkpoint`] says so.
+//! `secure_delete` overwrites what is removed, and [`scrub`] what that forgets; the last copy of an erased row then
+//! lies in the WAL until [`SqliteStore::checkpoint`], which the shell calls when [`SqliteStore::wants_checkpoint`] says
+//! so.
 //!
 //! The key is a raw 32-byte key: no password, no stretching here. Whoever holds the file without the key sees a
 //! file of random bytes and its size.
 
 mod open;
 mod reader;
+mod scrub;
 mod table;
 
 pub use open::Config;
@@ -28,6 +30,7 @@ use crate::tx::{Tx, check_key, check_kind};
 use murre_core::store::{Op, Rows};
 use murre_core::{Batch, Direction, Range, Space, View, ViewError};
 use rusqlite::{Connection, params};
+use scrub::Scrubber;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use table::{Table, to_integer};
@@ -48,6 +51,7 @@ pub struct SqliteStore {
     erases: bool,
     /// Something was erased since the last checkpoint.
     wants_checkpoint: bool,
+    scrubber: Scrubber,
 }
 
 impl SqliteStore {
@@ -71,6 +75,7 @@ impl SqliteStore {
             tx: Tx::None,
             erases: false,
             wants_checkpoint: false,
+            scrubber: Scrubber::new(path),
         };
         match store.truncate_wal() {
             Ok(()) => {}
@@ -108,7 +113,8 @@ impl SqliteStore {
         Ok(())
     }
 
-    fn truncate_wal(&self) -> Result<(), StoreError> {
+    fn truncate_wal(&mut self) -> Result<(), StoreError> {
+        self.scrubber.run(&self.conn)?;
         let busy: i64 = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
         if busy == 0 { Ok(()) } else { Err(StoreError::Busy) }
     }
@@ -198,6 +204,11 @@ impl Store for SqliteStore {
         self.wants_checkpoint |= self.erases;
         self.fresh.clear();
         self.tx = Tx::None;
+        // So long a WAL begins anew with the next write, and then nobody knows any more which pages were written.
+        if self.scrubber.wal_len() >= u64::from(self.config.checkpoint_pages) * 4096 {
+            // What was committed stays committed. A look that failed is made up for at the next one.
+            let _ = self.scrubber.run(&self.conn);
+        }
         Ok(())
     }
 
@@ -232,6 +243,15 @@ impl View for SqliteStore {
     }
 }
 
+impl Drop for SqliteStore {
+    /// An orderly end leaves an empty WAL, also where a reader outlives this connection: else the file alone would be an
+    /// older state than it seems. What fails here is done at the next start.
+    fn drop(&mut self) {
+        self.rollback();
+        let _ = self.truncate_wal();
+    }
+}
+
 impl std::fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SqliteStore")
@@ -242,5 +262,7 @@ impl std::fmt::Debug for SqliteStore {
     }
 }
 
+#[cfg(test)]
+mod shredding;
 #[cfg(test)]
 mod tests;
