@@ -11,8 +11,9 @@
 //! ```
 //!
 //! WAL with `synchronous=FULL`: a commit that returned survives a power failure (`spec/01-machines.md`, M-1).
-//! `secure_delete` overwrites what is removed; the last copy of an erased row then lies in the WAL until
-//! [`SqliteStore::checkpoint`], which the shell calls when [`SqliteStore::wants_checkpoint`] says so.
+//! `secure_delete` overwrites what is removed, and [`scrub`] what that forgets; the last copy of an erased row then
+//! lies in the WAL until [`SqliteStore::checkpoint`], which the shell calls when [`SqliteStore::wants_checkpoint`] says
+//! so.
 //!
 //! The key is a raw 32-byte key: no password, no stretching here. Whoever holds the file without the key sees a
 //! file of random bytes and its size.
@@ -20,6 +21,7 @@
 mod blobs;
 mod open;
 mod reader;
+mod scrub;
 mod table;
 mod text;
 
@@ -33,6 +35,7 @@ use blobs::Blobs;
 use murre_core::store::{Op, Rows};
 use murre_core::{Batch, BlobNo, Direction, Query, Range, Search, Space, View, ViewError};
 use rusqlite::Connection;
+use scrub::Scrubber;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use table::Table;
@@ -56,6 +59,7 @@ pub struct SqliteStore {
     /// Something was erased since the last checkpoint.
     wants_checkpoint: bool,
     blobs: Blobs,
+    scrubber: Scrubber,
 }
 
 impl SqliteStore {
@@ -82,6 +86,7 @@ impl SqliteStore {
             erases: false,
             wants_checkpoint: false,
             blobs: Blobs::new(path),
+            scrubber: Scrubber::new(path),
         };
         store.blobs.sweep(&store.known_blobs()?)?;
         match store.truncate_wal() {
@@ -120,7 +125,8 @@ impl SqliteStore {
         Ok(())
     }
 
-    fn truncate_wal(&self) -> Result<(), StoreError> {
+    fn truncate_wal(&mut self) -> Result<(), StoreError> {
+        self.scrubber.run(&self.conn)?;
         let busy: i64 = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
         if busy == 0 { Ok(()) } else { Err(StoreError::Busy) }
     }
@@ -230,6 +236,11 @@ impl Store for SqliteStore {
         self.texts.committed();
         self.fresh.clear();
         self.tx = Tx::None;
+        // So long a WAL begins anew with the next write, and then nobody knows any more which pages were written.
+        if self.scrubber.wal_len() >= u64::from(self.config.checkpoint_pages) * 4096 {
+            // What was committed stays committed. A look that failed is made up for at the next one.
+            let _ = self.scrubber.run(&self.conn);
+        }
         Ok(())
     }
 
@@ -295,6 +306,15 @@ impl View for SqliteStore {
     }
 }
 
+impl Drop for SqliteStore {
+    /// An orderly end leaves an empty WAL, also where a reader outlives this connection: else the file alone would be an
+    /// older state than it seems. What fails here is done at the next start.
+    fn drop(&mut self) {
+        self.rollback();
+        let _ = self.truncate_wal();
+    }
+}
+
 impl std::fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SqliteStore")
@@ -305,5 +325,7 @@ impl std::fmt::Debug for SqliteStore {
     }
 }
 
+#[cfg(test)]
+mod shredding;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! Opening a file: is it ours, under this key, of this version? Only then is anything written.
 
+use super::scrub::Scrubber;
 use super::table::Table;
 use crate::error::StoreError;
 use rusqlite::config::DbConfig;
@@ -47,6 +48,7 @@ pub(super) fn writer(
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     let empty = check(&conn)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    Scrubber::check(&conn)?;
     settings(&conn, config)?;
     if empty {
         create_schema(&conn)?;

@@ -5,22 +5,22 @@ use murre_core::{ErrorKind, HasKind};
 use proptest::prelude::*;
 use std::fs;
 
-const KEY: [u8; 32] = [0x5a; 32];
-const SPACE: Space = Space::any(1, "test");
+pub(super) const KEY: [u8; 32] = [0x5a; 32];
+pub(super) const SPACE: Space = Space::any(1, "test");
 const MARKER: &[u8] = b"a marker that is nowhere else";
 
 /// A directory for one store, plain or encrypted. Removed at the end of the test.
-struct Place {
+pub(super) struct Place {
     dir: tempfile::TempDir,
-    key: Option<[u8; 32]>,
+    pub key: Option<[u8; 32]>,
 }
 
 impl Place {
-    fn new(key: Option<[u8; 32]>) -> Self {
+    pub fn new(key: Option<[u8; 32]>) -> Self {
         Self { dir: tempfile::tempdir().unwrap(), key }
     }
 
-    fn path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         self.dir.path().join("store.db")
     }
 
@@ -29,7 +29,7 @@ impl Place {
     }
 
     /// The files as a crash at this moment leaves them.
-    fn crashed(&self) -> Self {
+    pub fn crashed(&self) -> Self {
         let after = Self::new(self.key);
         for name in ["store.db", "store.db-wal"] {
             fs::copy(self.dir.path().join(name), after.dir.path().join(name)).unwrap();
@@ -37,8 +37,14 @@ impl Place {
         after
     }
 
-    fn open(&self) -> SqliteStore {
+    pub fn open(&self) -> SqliteStore {
         self.try_open().unwrap()
+    }
+
+    /// The file and its WAL, each as it lies on the disk.
+    pub fn raw(&self) -> [Vec<u8>; 2] {
+        let wal = fs::read(self.dir.path().join("store.db-wal")).unwrap_or_default();
+        [fs::read(self.path()).unwrap(), wal]
     }
 
     /// Every byte of the file and its WAL.
@@ -53,15 +59,15 @@ impl Place {
     }
 }
 
-fn both() -> [Place; 2] {
+pub(super) fn both() -> [Place; 2] {
     [Place::new(None), Place::new(Some(KEY))]
 }
 
-fn put(key: &[u8], value: &[u8]) -> Op {
+pub(super) fn put(key: &[u8], value: &[u8]) -> Op {
     Op::Put { space: SPACE, key: key.to_vec(), value: value.to_vec() }
 }
 
-fn commit(store: &mut SqliteStore, ops: Vec<Op>) {
+pub(super) fn commit(store: &mut SqliteStore, ops: Vec<Op>) {
     store.begin().unwrap();
     store.apply(&Batch { ops }).unwrap();
     store.commit().unwrap();

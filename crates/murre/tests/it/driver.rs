@@ -131,7 +131,9 @@ async fn whatever_fails_nothing_of_it_leaves_and_the_machine_comes_back() {
         rig.said.try_recv().unwrap();
         rig.store.fail_next(fault);
         let lost = rig.driver.ask(Ask::Keep(2)).await;
-        assert_eq!(lost, Err(AskError::Environment), "{fault:?}");
+        // The planted fault of a commit is a full disk, which has a name of its own.
+        let why = if fault == Fault::Commit { AskError::DiskFull } else { AskError::Environment };
+        assert_eq!(lost, Err(why), "{fault:?}");
         assert!(!rig.store.holds(2), "{fault:?}");
         assert!(rig.sent.try_recv().is_err(), "{fault:?}");
         assert!(rig.said.try_recv().is_err(), "{fault:?}");
@@ -140,6 +142,16 @@ async fn whatever_fails_nothing_of_it_leaves_and_the_machine_comes_back() {
         assert_eq!(rig.driver.ask(Ask::Keep(3)).await, Ok(1), "{fault:?}");
         assert_eq!(rig.driver.counts().failures, 1);
     }
+}
+
+#[tokio::test]
+async fn a_full_disk_ends_nothing_however_often_it_is_met() {
+    let rig = Rig::start().await;
+    for n in 0..MAX_FAILURES as u64 + 2 {
+        rig.store.fail_next(Fault::Commit);
+        assert_eq!(rig.driver.ask(Ask::Keep(n)).await, Err(AskError::DiskFull));
+    }
+    assert_eq!(rig.driver.ask(Ask::Keep(99)).await, Ok(1));
 }
 
 #[tokio::test]
