@@ -26,6 +26,7 @@ pub struct NodeReady<'a> {
     pub event: &'static str,
     pub peer: &'a str,
     pub listen: &'a [String],
+    pub capacity: u64,
 }
 
 /// `node --tell`

@@ -57,6 +57,8 @@ pub const REPAIR_SOON_MS: u64 = 2 * SECOND;
 pub const PRESSURE_PERCENT: u64 = 60;
 /// Share of the disk, in per cent, beyond which only locators that are already open here may grow.
 pub const RESERVE_PERCENT: u64 = 80;
+/// Bytes that the rows of one box are reckoned at, beside the box itself.
+pub const BOX_ROWS_BYTES: u64 = 1_024;
 /// Rows a sweep removes in one turn; it comes back at once for more.
 pub const SWEEP_ROWS: usize = 512;
 /// Time between two sweeps of expired rows, ms.

@@ -167,6 +167,9 @@ impl Custodian {
                 }
             }
             Command::Status => Answer::Status(NodeStatus {
+                used: self.boxes.disk().used,
+                capacity: self.boxes.disk().size,
+                factor: self.boxes.disk().factor(),
                 links: self.links.count() as u64,
                 waiting: self.waiters.count() as u64,
                 coordinating: self.coordinator.count() as u64,

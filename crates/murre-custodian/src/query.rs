@@ -14,6 +14,12 @@ pub struct NodeStatus {
     pub boxes: u64,
     /// Bytes of boxes and owner objects held.
     pub bytes: u64,
+    /// Bytes in use as the price of space reckons them; zero when read beside the machine.
+    pub used: u64,
+    /// Bytes it may hold; zero when read beside the machine.
+    pub capacity: u64,
+    /// How many times the network's price a block of space costs now; zero when read beside the machine.
+    pub factor: u32,
     /// Locators open.
     pub locators: u64,
     /// Epochs with anything in them.

@@ -123,6 +123,8 @@ pub struct LocRow {
     pub s: u64,
     /// A door that its owner has shut.
     pub c: bool,
+    /// Opened under pressure, and nothing came since the pressure ended: it may not use the reserve.
+    pub u: bool,
 }
 
 /// What one tag has put at one locator.

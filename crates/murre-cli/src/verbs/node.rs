@@ -19,9 +19,9 @@ pub(super) async fn run(session: &Session, args: Node) -> Done {
         () = &mut stop => return Ok(()),
     };
     let ready = handle.ready();
-    let (peer, listen) = (ready.peer.clone(), ready.listen.clone());
-    let line = json::NodeReady { event: "ready", peer: &peer, listen: &listen };
-    if let Err(failure) = session.out.show(&line, |style| text::node_ready(style, &listen)) {
+    let (peer, listen, capacity) = (ready.peer.clone(), ready.listen.clone(), ready.capacity);
+    let line = json::NodeReady { event: "ready", peer: &peer, listen: &listen, capacity };
+    if let Err(failure) = session.out.show(&line, |style| text::node::ready(style, &listen, capacity)) {
         handle.shutdown().await;
         return Err(failure);
     }
@@ -32,7 +32,7 @@ pub(super) async fn run(session: &Session, args: Node) -> Done {
     };
     handle.shutdown().await;
     match stopped {
-        Some(reason) => Err(Failure::environment(reason, text::HINT_NODE_STOPPED)),
+        Some(reason) => Err(Failure::environment(reason, text::node::HINT_STOPPED)),
         None => Ok(()),
     }
 }
@@ -45,12 +45,12 @@ async fn tell(session: &Session, handle: &NodeHandle) -> Failure {
         look.tick().await;
         let (known, boxes) = match handle.status().await {
             Ok(status) => (status.nodes, status.boxes),
-            Err(error) => return Failure::of(&error, text::HINT_NODE_STOPPED),
+            Err(error) => return Failure::of(&error, text::node::HINT_STOPPED),
         };
         if told != Some((known, boxes)) {
             told = Some((known, boxes));
             let line = json::NodeNumbers { event: "numbers", known, boxes };
-            if let Err(failure) = session.out.show(&line, |_| text::node_numbers(known, boxes)) {
+            if let Err(failure) = session.out.show(&line, |_| text::node::numbers(known, boxes)) {
                 return failure;
             }
         }
@@ -71,6 +71,7 @@ async fn start(args: Node) -> Result<NodeHandle, Failure> {
     config.listen = args.listen;
     config.public = args.public;
     config.bootstrap = args.bootstrap;
+    config.capacity = args.capacity;
     config.record_frames = args.record_frames;
     node::run(config).await.map_err(|error| Failure::of(&error, error.hint()))
 }

@@ -18,6 +18,7 @@ pub mod quota;
 mod read;
 mod sweep;
 
+use crate::limits::BOX_ROWS_BYTES;
 use crate::query::MAX_EPOCH_ROWS;
 use crate::rows::{self, EPOCHS, EpochRow, LOCATORS, LocRow, META, NEXT_LOCATOR};
 use murre_core::id::{Locator, PeerKey};
@@ -89,7 +90,9 @@ impl Boxes {
     /// How full the node is.
     #[must_use]
     pub fn disk(&self) -> Disk {
-        Disk { used: self.epochs.values().fold(0, |sum, e| sum.saturating_add(e.z)), size: self.size }
+        // spec: K-41
+        let held = |e: &EpochRow| e.z.saturating_add(e.b.saturating_mul(BOX_ROWS_BYTES));
+        Disk { used: self.epochs.values().fold(0, |sum, e| sum.saturating_add(held(e))), size: self.size }
     }
 
     /// Changes an epoch's counters, in memory and in its row.
@@ -112,7 +115,13 @@ impl Boxes {
             return Ok((row, true));
         }
         let n = rows::get(view, META, NEXT_LOCATOR)?.unwrap_or(1);
-        Ok((LocRow { n, e: epoch, b: 0, z: 0, s: 1, c: false }, false))
+        Ok((LocRow { n, e: epoch, b: 0, z: 0, s: 1, c: false, u: false }, false))
+    }
+
+    /// Notes whether a locator that takes something now was opened under pressure.
+    // spec: K-17
+    fn pressure(&self, row: &mut LocRow, open: bool) {
+        row.u = self.disk().pressed() && (row.u || !open);
     }
 
     /// Opens a locator: gives it its number and notes when its rows end.

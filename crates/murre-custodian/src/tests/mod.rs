@@ -3,6 +3,7 @@
 mod client;
 mod hostile;
 mod mail;
+mod pressure;
 mod reading;
 mod repairing;
 mod storing;

@@ -4,8 +4,10 @@
 
 use super::ClientCx;
 use super::events::{ClientEvent, PuzzleId};
-use super::limits::{MAX_PRICE_FACTOR, MAX_PROOFS, MAX_PUZZLES};
+use super::limits::{MAX_PROOFS, MAX_PUZZLES};
 use crate::boxes::space_puzzle;
+use crate::keys::MailboxKind;
+use crate::limits::{MAX_PRICE_FACTOR, space_blocks};
 use crate::request::SpaceProof;
 use murre_core::NetworkParams;
 use murre_core::id::Locator;
@@ -23,7 +25,7 @@ pub enum Need {
     Have,
     /// It is being solved.
     Solving(PuzzleId),
-    /// The price is beyond what anybody may ask.
+    /// The price, or the block, is beyond what anybody may ask for.
     TooDear,
     /// Too many puzzles are being solved.
     Later,
@@ -51,11 +53,13 @@ impl Proofs {
         &mut self,
         cx: &mut ClientCx<'_, '_>,
         block: Block,
+        kind: MailboxKind,
         price: PuzzlePrice,
         params: &NetworkParams,
     ) -> Need {
         let dearest = params.space.tries.saturating_mul(MAX_PRICE_FACTOR);
-        if price.mem > params.space.mem || price.tries > dearest {
+        let payable = block.2 < space_blocks(kind, params);
+        if price.mem > params.space.mem || price.tries > dearest || !payable {
             return Need::TooDear;
         }
         if self.solved.get(&block).is_some_and(|s| pays(s.price, price)) {
@@ -73,6 +77,11 @@ impl Proofs {
         let (locator, epoch, number) = block;
         cx.up(ClientEvent::Solve { id, puzzle: space_puzzle(&locator, epoch, number, price) });
         Need::Solving(id)
+    }
+
+    /// Whether the puzzle under this name is being solved and costs no more than `price`.
+    pub fn is_no_dearer(&self, id: PuzzleId, price: PuzzlePrice) -> bool {
+        self.solving.get(&id).is_some_and(|(_, p)| p.tries <= price.tries)
     }
 
     /// A puzzle came back. True if it was one of ours and is solved rightly.

@@ -330,6 +330,8 @@ impl Puts {
                 if self.receipted(cx, wire, key, node, receipts) {
                     return;
                 }
+                let mut refused = refused;
+                refused.sort_by_key(|(_, refusal)| effort(refusal));
                 for (who, refusal) in refused {
                     self.refused(cx, wire, key, node, who, refusal);
                 }
@@ -401,14 +403,14 @@ impl Puts {
             PutRefusal::Conflict { held } => self.conflict(cx, wire, key, told_by == who, who, &held),
             // What a coordinator says of others does not make the place full: they are asked.
             // spec: BC-5, BC-22
-            PutRefusal::Quota if told_by == who => {
+            PutRefusal::Quota | PutRefusal::NoRoom if told_by == who => {
                 if let Some(put) = self.active.get_mut(&key) {
                     put.full.insert(who);
                 }
             }
             // Its directory is not ours: compare them.
             PutRefusal::NotMine => wire.doubt = Some(told_by),
-            PutRefusal::Quota | PutRefusal::Expired | PutRefusal::Busy => {}
+            PutRefusal::Quota | PutRefusal::NoRoom | PutRefusal::Expired | PutRefusal::Busy => {}
         }
     }
 
@@ -429,7 +431,13 @@ impl Puts {
         }
         let known = self.proofs.for_place(&put.locator, put.expect.epoch, Some(block));
         let attached = put.needs.insert(who, block) == Some(block) && known.is_some_and(|p| p.block == block);
-        match self.proofs.need(cx, (put.locator, put.expect.epoch, block), price, &params) {
+        // What is cheaper is paid first: it may be enough. Whoever asks for more is asked again afterwards.
+        // spec: BC-23
+        if put.paying.is_some_and(|id| self.proofs.is_no_dearer(id, price)) {
+            return;
+        }
+        let space = (put.locator, put.expect.epoch, block);
+        match self.proofs.need(cx, space, put.kind, price, &params) {
             // It has what it asks for and asks again: that custodian only wastes our time.
             Need::Have if attached && direct => wire.peers.avoid(who, cx.now.mono),
             Need::Have => {
@@ -471,6 +479,19 @@ impl Puts {
             wire.peers.avoid(who, cx.now.mono);
         }
         cx.up(ClientEvent::Conflict { put: key, proven, held });
+    }
+}
+
+/// How much work a refusal asks for.
+const fn effort(refusal: &PutRefusal) -> u32 {
+    match refusal {
+        PutRefusal::NeedProof { price, .. } => price.tries,
+        PutRefusal::Quota
+        | PutRefusal::NotMine
+        | PutRefusal::Expired
+        | PutRefusal::Conflict { .. }
+        | PutRefusal::Busy
+        | PutRefusal::NoRoom => 0,
     }
 }
 

@@ -58,6 +58,7 @@ pub fn replies() -> Vec<Reply> {
         (me, PutRefusal::Expired),
         (me, PutRefusal::Conflict { held: ByteBuf::from(sealed.wire()) }),
         (me, PutRefusal::Busy),
+        (me, PutRefusal::NoRoom),
     ];
     let stone = p.keys.at(1).unwrap().sign_tombstone(vec![id]).unwrap();
     let items = vec![
