@@ -33,6 +33,9 @@ pub const JOB_SPARES_MS: u64 = SECOND;
 /// A request of ours to another node is given up after this, ms.
 pub const CALL_DEADLINE_MS: u64 = 10 * SECOND;
 
+/// A node that is asked to stop finishes what is under way for at most this long, ms.
+pub const DRAIN_MS: u64 = 10 * SECOND;
+
 /// Time between two directory greetings of a random known node, ms.
 pub const HELLO_EVERY_MS: u64 = MINUTE;
 /// Time between two tries of the bootstrap nodes while no other node is known, ms.

@@ -1,5 +1,6 @@
 //! What can be asked about a node beside the machine: pure reads on any connection.
 
+use crate::Tally;
 use crate::rows::{self, EPOCHS, EpochRow, JOIN, META};
 use murre_core::{Direction, Range, TurnError, View};
 use murre_mailbox::limits::MAX_NODES;
@@ -34,6 +35,12 @@ pub struct NodeStatus {
     pub waiting: u64,
     /// Requests being coordinated; zero when read beside the machine.
     pub coordinating: u64,
+    /// The store has no room to write more: nothing is taken in. Never when read beside the machine.
+    pub without_room: bool,
+    /// It begins nothing new. Never when read beside the machine.
+    pub leaving: bool,
+    /// What was asked of it since it was opened; zero when read beside the machine.
+    pub tally: Tally,
 }
 
 /// Reads the numbers that are in rows.

@@ -344,4 +344,7 @@ pub enum Refusal {
     /// Another network.
     #[serde(rename = "o")]
     OtherNetwork,
+    /// This node is being stopped: ask another.
+    #[serde(rename = "l")]
+    Leaving,
 }

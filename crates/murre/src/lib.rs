@@ -46,7 +46,8 @@ pub use driver::StopReason;
 pub use handle::{CallError, Handle};
 pub use home::{HomeError, Passphrase};
 pub use init::{InitConfig, InitDone, InitError, init};
+pub use machines::NodeNotice;
 /// The recovery phrase an account is made from, for [`InitConfig`].
 pub use murre_crypto::Phrase;
-pub use node::{NetworkChoice, NodeConfig, NodeError, NodeHandle, NodeReady};
+pub use node::{MetricsConfig, NetworkChoice, NodeConfig, NodeError, NodeHandle, NodeReady};
 pub use up::{UpConfig, UpError, UpHandle, UpReady, up};

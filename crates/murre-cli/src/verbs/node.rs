@@ -4,7 +4,7 @@ use super::{Session, asked_to_stop, home};
 use crate::args::Node;
 use crate::failure::{Done, Failure};
 use crate::{json, text};
-use murre::node::{self, NetworkChoice, NodeConfig, NodeHandle};
+use murre::node::{self, MetricsConfig, NetworkChoice, NodeConfig, NodeHandle};
 use std::time::Duration;
 
 /// How often the numbers are looked at when changes are to be told.
@@ -20,8 +20,11 @@ pub(super) async fn run(session: &Session, args: Node) -> Done {
     };
     let ready = handle.ready();
     let (peer, listen, capacity) = (ready.peer.clone(), ready.listen.clone(), ready.capacity);
-    let line = json::NodeReady { event: "ready", peer: &peer, listen: &listen, capacity };
-    if let Err(failure) = session.out.show(&line, |style| text::node::ready(style, &listen, capacity)) {
+    let metrics = ready.metrics.map(|addr| format!("http://{addr}/metrics"));
+    let at = metrics.clone();
+    let line = json::NodeReady { event: "ready", peer: &peer, listen: &listen, capacity, metrics };
+    let words = |style| text::node::ready(style, &listen, capacity, at.as_deref());
+    if let Err(failure) = session.out.show(&line, words) {
         handle.shutdown().await;
         return Err(failure);
     }
@@ -30,11 +33,30 @@ pub(super) async fn run(session: &Session, args: Node) -> Done {
         failure = tell(session, &handle), if tell_numbers => Some(failure.message),
         () = &mut stop => None,
     };
-    handle.shutdown().await;
     match stopped {
-        Some(reason) => Err(Failure::environment(reason, text::node::HINT_STOPPED)),
-        None => Ok(()),
+        Some(reason) => {
+            handle.shutdown().await;
+            Err(Failure::environment(reason, text::node::HINT_STOPPED))
+        }
+        None => leave(session, handle).await,
     }
+}
+
+/// Finishes what is under way, unless a second signal says that there is no time.
+async fn leave(session: &Session, handle: NodeHandle) -> Done {
+    let ended = async {
+        let left = handle.drain().await;
+        handle.shutdown().await;
+        left
+    };
+    let left = tokio::select! {
+        left = ended => left,
+        () = asked_to_stop(false) => {
+            return Err(Failure::environment(text::node::CUT_SHORT, text::node::HINT_STOPPED));
+        }
+    };
+    let line = json::NodeStopped { event: "stopped", finished: left == Some(0), left };
+    session.out.show(&line, |_| text::node::stopped(left))
 }
 
 /// Tells how many nodes are known and boxes are held, whenever that has changed. Ends only with the node.
@@ -72,6 +94,7 @@ async fn start(args: Node) -> Result<NodeHandle, Failure> {
     config.public = args.public;
     config.bootstrap = args.bootstrap;
     config.capacity = args.capacity;
+    config.metrics = args.metrics.map(|addr| MetricsConfig { addr, public: args.metrics_public });
     config.record_frames = args.record_frames;
     node::run(config).await.map_err(|error| Failure::of(&error, error.hint()))
 }

@@ -2,6 +2,8 @@
 //!
 //! Every wait is for an event, up to a deadline; nothing sleeps. Children end with the test, also when it fails.
 
+#[path = "../../../murre/tests/it/bare.rs"]
+mod bare;
 #[path = "../../src/crew.rs"]
 #[allow(dead_code, reason = "shared with the binary, which uses more of it")]
 mod crew;
@@ -13,11 +15,13 @@ mod person;
 mod process;
 
 mod capture;
+mod drain;
 mod first_chat;
 mod homes;
 mod kill_points;
 mod links;
 mod offline;
+mod packaging;
 mod placement;
 mod refusals;
 mod rig;

@@ -66,6 +66,8 @@ pub struct Boxes {
     size: u64,
     incarnation: u64,
     sweep_at: Mono,
+    /// The store can be written.
+    room: bool,
 }
 
 impl Boxes {
@@ -79,7 +81,7 @@ impl Boxes {
             let epoch = key.as_slice().try_into().map_err(|_| TurnError::Damaged { space: EPOCHS.name })?;
             epochs.insert(u64::from_be_bytes(epoch), rows::row(EPOCHS, &value)?);
         }
-        Ok(Self { epochs, size, incarnation, sweep_at: Mono(0) })
+        Ok(Self { epochs, size, incarnation, sweep_at: Mono(0), room: true })
     }
 
     /// Epochs with live boxes or objects, oldest first.
@@ -93,6 +95,23 @@ impl Boxes {
         // spec: K-41
         let held = |e: &EpochRow| e.z.saturating_add(e.b.saturating_mul(BOX_ROWS_BYTES));
         Disk { used: self.epochs.values().fold(0, |sum, e| sum.saturating_add(held(e))), size: self.size }
+    }
+
+    /// Whether the store can take more, whatever the capacity says.
+    pub const fn set_room(&mut self, there_is: bool) {
+        self.room = there_is;
+    }
+
+    /// Whether the store can take more.
+    #[must_use]
+    pub const fn room(&self) -> bool {
+        self.room
+    }
+
+    /// Whether so much may be taken in.
+    // spec: K-43
+    fn fits(&self, adding: u64, before: bool) -> bool {
+        self.room && self.disk().has_room(adding, before)
     }
 
     /// Changes an epoch's counters, in memory and in its row.

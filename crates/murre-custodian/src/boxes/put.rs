@@ -35,7 +35,9 @@ pub enum Origin {
 /// What became of a box.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// It is held, since now or before.
+    /// It is held since now.
+    Stored(Receipt),
+    /// It was held before.
     Held(Receipt),
     /// It is not.
     Refused(PutRefusal),
@@ -84,7 +86,7 @@ impl Boxes {
             Ok(space) => {
                 self.store(cx, env, &new, hash, space)?;
                 cx.up(Up::Stored { locator: new.locator() });
-                Ok(Taken::Held(receipt))
+                Ok(Taken::Stored(receipt))
             }
             Err(PutRefusal::NoRoom) if sabotage::active("receipt-without-room") => Ok(Taken::Held(receipt)),
             Err(why) => Ok(refused(why)),
@@ -140,7 +142,7 @@ impl Boxes {
         }
         let disk = self.disk();
         // spec: K-6, K-17
-        if !disk.has_room(len.saturating_add(BOX_ROWS_BYTES), open && !row.u) {
+        if !self.fits(len.saturating_add(BOX_ROWS_BYTES), open && !row.u) {
             if sabotage::active("evict-for-room") {
                 self.evict_oldest(cx, &row)?;
             } else {

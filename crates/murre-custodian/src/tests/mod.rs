@@ -1,6 +1,7 @@
 //! Behaviour of several custodians together, over a virtual wire.
 
 mod client;
+mod ending;
 mod hostile;
 mod mail;
 mod pressure;

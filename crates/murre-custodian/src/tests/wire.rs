@@ -26,6 +26,8 @@ pub struct Node {
     pub disk: u64,
     timeout: Option<Mono>,
     pub ready: bool,
+    /// What it said it left undone when it was drained.
+    pub drained: Vec<usize>,
 }
 
 enum Happening {
@@ -104,6 +106,7 @@ impl World {
             disk: 1 << 40,
             timeout: None,
             ready: false,
+            drained: vec![],
         });
         self.start(i);
         i
@@ -240,6 +243,7 @@ impl World {
                 self.turn(i, |m, now, s| m.handle_commands(now, s, vec![(CommandId(1), command)]).unwrap());
             }
             Event::Ready { .. } => self.nodes[i].ready = true,
+            Event::Drained { left } => self.nodes[i].drained.push(left),
             Event::Answer { .. } | Event::DirectoryChanged { .. } => {}
         }
     }
@@ -341,6 +345,11 @@ impl World {
         let mut replies = self.replies.remove(&id).unwrap_or_default();
         assert_eq!(replies.len(), 1, "exactly one answer");
         replies.remove(0)
+    }
+
+    /// Gives a node a command.
+    pub fn command(&mut self, i: usize, command: Command) {
+        self.turn(i, |m, now, s| m.handle_commands(now, s, vec![(CommandId(2), command)]).unwrap());
     }
 
     /// Which node a key is.

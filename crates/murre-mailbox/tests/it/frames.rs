@@ -73,6 +73,7 @@ pub fn replies() -> Vec<Reply> {
         Refusal::Unknown,
         Refusal::Busy,
         Refusal::OtherNetwork,
+        Refusal::Leaving,
     ];
     let mut out = vec![
         Reply::Hello { net: ByteBuf::from(file.bytes()), digest: Bytes([1; 32]), time: NOW.0 },

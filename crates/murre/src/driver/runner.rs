@@ -19,6 +19,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Least time between two tidyings of the store.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
+/// Time between two looks at whether there is room to write.
+const ROOM_EVERY: Duration = Duration::from_secs(1);
 /// First wait between two failures in a row, doubled each time; none before the first retry.
 const BACK_OFF: Duration = Duration::from_millis(20);
 
@@ -33,6 +35,13 @@ enum Fault {
     Counter(std::io::Error),
     #[error("the machine does not open: {0}")]
     Open(String),
+}
+
+impl Fault {
+    /// Whether nothing is wrong but that there is no room.
+    const fn is_want_of_room(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Full))
+    }
 }
 
 /// What leaves once it is durable.
@@ -67,6 +76,9 @@ pub(super) struct Runner<M: Machine, K, O> {
     next_command: u64,
     stopping: bool,
     tidy_at: Option<Instant>,
+    /// There was room to write when it was last looked at, or no write has failed since.
+    room: bool,
+    room_at: Option<Instant>,
     // What outlives a machine.
     generation: u64,
     links: BTreeSet<LinkId>,
@@ -113,6 +125,8 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
             next_command: 0,
             stopping: false,
             tidy_at: None,
+            room: true,
+            room_at: M::room(true).map(|_| Instant::now()),
             generation: 0,
             links: BTreeSet::new(),
             orphans: BTreeSet::new(),
@@ -142,6 +156,7 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
                 look(&self.machine, now);
             }
             self.tidy();
+            self.look_for_room();
             if self.stopping {
                 return self.end(StopReason::Asked);
             }
@@ -161,7 +176,7 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
             return;
         }
         let due = self.due.and_then(|at| self.clock.instant(at));
-        let wake = [due, self.tidy_at].into_iter().flatten().min();
+        let wake = [due, self.tidy_at, self.room_at].into_iter().flatten().min();
         tokio::select! {
             biased;
             ask = self.asks.recv() => match ask {
@@ -320,6 +335,10 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
     // spec: M-4
     fn recover(&mut self, mut fault: Fault) -> Result<(), StopReason> {
         self.store.rollback();
+        if fault.is_want_of_room() {
+            self.store.give_reserve();
+            self.room = self.room_at.is_none();
+        }
         for (_, waiter) in std::mem::take(&mut self.waiters) {
             let _ = waiter.send(Err(AskError::Environment));
         }
@@ -333,6 +352,7 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
                     self.machine = machine;
                     self.due = Some(now.mono);
                     self.start_over();
+                    self.tell_room();
                     return Ok(());
                 }
                 Err(error) => fault = Fault::Open(error.to_string()),
@@ -347,7 +367,10 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
         }
         self.failures += 1;
         self.failed_at = Some(Instant::now());
-        if self.failures >= MAX_FAILURES {
+        if self.failures >= MAX_FAILURES && fault.is_want_of_room() && self.room_at.is_some() {
+            // A full disk is no reason to stop reading: somebody will make room.
+            self.failures = MAX_FAILURES.saturating_sub(1);
+        } else if self.failures >= MAX_FAILURES {
             return Err(StopReason::Failing { failures: self.failures, last: fault.to_string() });
         }
         if let Some(doublings) = self.failures.checked_sub(2) {
@@ -390,6 +413,31 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
             add(&self.counters.stale, 1);
         } else {
             self.queued.push_back(input);
+        }
+    }
+
+    /// Between two transactions, once in [`ROOM_EVERY`]: the machine is told when room to write came or went.
+    fn look_for_room(&mut self) {
+        let Some(at) = self.room_at else { return };
+        let now = Instant::now();
+        if at > now {
+            return;
+        }
+        self.room_at = Some(now + ROOM_EVERY);
+        let there_is = self.store.has_room();
+        if there_is != self.room {
+            tracing::warn!(there_is, "room to write on the disk");
+            self.room = there_is;
+            let id = self.next_id();
+            self.commands.extend(M::room(there_is).map(|command| (id, command)));
+        }
+    }
+
+    /// A machine that was opened anew believes that there is room.
+    fn tell_room(&mut self) {
+        if !self.room {
+            let id = self.next_id();
+            self.commands.extend(M::room(false).map(|command| (id, command)));
         }
     }
 

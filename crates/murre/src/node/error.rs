@@ -8,6 +8,7 @@ use murre_mailbox::NetworkError;
 use murre_net::{AddrError, NetError};
 use murre_store::StoreError;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Why a node does not run.
@@ -76,6 +77,20 @@ pub enum NodeError {
         /// What was asked for.
         asked: u64,
     },
+    /// The numbers would be shown to everybody.
+    #[error("{addr} can be reached from other machines, and metrics are for this one")]
+    MetricsPublic {
+        /// Where.
+        addr: SocketAddr,
+    },
+    /// The numbers cannot be served there.
+    #[error("metrics cannot be served at {addr}: {source}")]
+    Metrics {
+        /// Where.
+        addr: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The system gave no thread.
     #[error("the system gave no thread")]
     Thread,
@@ -108,6 +123,10 @@ impl NodeError {
             Self::Capacity { .. } => {
                 "say more, such as --capacity 10GiB; or leave it out, then it follows from the free disk"
             }
+            Self::MetricsPublic { .. } => {
+                "name a loopback address such as 127.0.0.1:9187; or add --metrics-public if a firewall stands before it"
+            }
+            Self::Metrics { .. } => "choose another port, or 0 to let the system choose",
             Self::Thread => "free some memory and try again",
         }
     }
@@ -120,10 +139,15 @@ impl HasKind for NodeError {
             Self::Store { source, .. } => source.kind(),
             Self::Net(error) => error.kind(),
             Self::Open(error) => error.kind(),
-            Self::BadNetwork { .. } | Self::BadAddr { .. } | Self::Capacity { .. } => ErrorKind::Caller,
-            Self::Disk { .. } | Self::Record { .. } | Self::NetworkFile { .. } | Self::Thread => {
-                ErrorKind::Environment
-            }
+            Self::BadNetwork { .. }
+            | Self::BadAddr { .. }
+            | Self::Capacity { .. }
+            | Self::MetricsPublic { .. } => ErrorKind::Caller,
+            Self::Disk { .. }
+            | Self::Metrics { .. }
+            | Self::Record { .. }
+            | Self::NetworkFile { .. }
+            | Self::Thread => ErrorKind::Environment,
         }
     }
 }

@@ -5,12 +5,16 @@
 //!  |_ lock           held while a process uses the directory
 //!  |_ node.key       the node's identity, readable by its owner
 //!  |_ boxes.db       other people's sealed boxes: nothing here that this node could open
+//!  |_ reserve        zeros: room for a full disk
 //! ```
 
 pub mod capacity;
 mod error;
+pub mod metrics;
+mod room;
 
 pub use error::NodeError;
+pub use metrics::MetricsConfig;
 
 use crate::driver::{AskError, Driver, Opener, Parts, StartError, StopReason};
 use crate::home::{Lock, node_files};
@@ -21,13 +25,22 @@ use murre_crypto::{NodeKey, Secret};
 use murre_custodian::{Answer, Command, Config, Custodian, NodeStatus, OpenError};
 use murre_mailbox::NetworkFile;
 use murre_net::{AddrError, Net, NetConfig, NetHandle};
-use murre_store::SqliteStore;
+use room::NodeStore;
 use std::io::Read;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 /// Longest network file that is read, bytes.
 const MAX_NETWORK_FILE: u64 = 64 << 10;
+/// Longest wait for a node that is to finish what is under way: what the machine takes at most, and some.
+const DRAIN_LIMIT: Duration = Duration::from_millis(murre_custodian::limits::DRAIN_MS + 5_000);
+/// A node that is done goes on refusing until its links were quiet for so long,
+const QUIET: Duration = Duration::from_millis(50);
+/// and for at most this long.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Which network a node belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +66,8 @@ pub struct NodeConfig {
     pub bootstrap: Vec<String>,
     /// Bytes it may hold; without a number [`capacity::derived`] from the free disk at start.
     pub capacity: Option<u64>,
+    /// Where its numbers are to be had; nowhere if not said.
+    pub metrics: Option<MetricsConfig>,
     /// A file that gets every frame that arrives, for an audit. It must not exist yet, and grows without bound.
     pub record_frames: Option<PathBuf>,
 }
@@ -68,6 +83,7 @@ impl NodeConfig {
             public: Vec::new(),
             bootstrap: Vec::new(),
             capacity: None,
+            metrics: None,
             record_frames: None,
         }
     }
@@ -82,6 +98,8 @@ pub struct NodeReady {
     pub listen: Vec<String>,
     /// Bytes it may hold.
     pub capacity: u64,
+    /// Where its numbers are to be had.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// A running node. Dropping it stops it without waiting.
@@ -91,6 +109,8 @@ pub struct NodeHandle {
     driver: Driver<Custodian>,
     net: NetHandle,
     recording: Option<Recording>,
+    drained: watch::Receiver<Option<usize>>,
+    _metrics: Option<metrics::Serving>,
 }
 
 impl NodeHandle {
@@ -108,6 +128,32 @@ impl NodeHandle {
         match self.driver.ask(Command::Status).await? {
             Answer::Status(status) => Ok(status),
             Answer::Done | Answer::WrongSolution => Err(AskError::Environment),
+        }
+    }
+
+    /// Begins nothing new and finishes what is under way, within ten seconds. Answers with what was left; nothing if the
+    /// node did not say. Then shut it down.
+    // spec: K-45
+    pub async fn drain(&self) -> Option<usize> {
+        self.driver.ask(Command::Drain).await.ok()?;
+        let mut drained = self.drained.clone();
+        let said = drained.wait_for(Option::is_some);
+        let left = tokio::time::timeout(DRAIN_LIMIT, said).await.ok()?.ok().and_then(|left| *left);
+        // Whoever asked before it could know gets its refusal before the link goes.
+        let _ = tokio::time::timeout(LINGER, self.quiet()).await;
+        left
+    }
+
+    /// Waits until nothing has come in for a moment.
+    async fn quiet(&self) {
+        let mut before = self.driver.counts().inputs;
+        loop {
+            tokio::time::sleep(QUIET).await;
+            let now = self.driver.counts().inputs;
+            if now == before {
+                return;
+            }
+            before = now;
         }
     }
 
@@ -140,6 +186,10 @@ pub async fn run(config: NodeConfig) -> Result<NodeHandle, NodeError> {
     if let Some(asked) = config.capacity.filter(|asked| *asked < capacity::LEAST) {
         return Err(NodeError::Capacity { asked });
     }
+    let listener = match config.metrics {
+        Some(config) => Some(metrics::bind(config).await?),
+        None => None,
+    };
     let network = read_network(&config.network)?;
     let bootstrap = config
         .bootstrap
@@ -174,12 +224,17 @@ pub async fn run(config: NodeConfig) -> Result<NodeHandle, NodeError> {
         }
     };
     let carrier = net.clone();
+    let (tell_drained, drained) = watch::channel(None);
     let parts = Parts::<Custodian, _, _> {
         store,
         opener: OpenNode { key, network, addrs: public, bootstrap, disk: capacity },
         inputs,
         transmit: Box::new(move |transmit: Transmit| carrier.send(transmit)),
-        notice: Box::new(|notice: NodeNotice| match notice {
+        notice: Box::new(move |notice: NodeNotice| match notice {
+            NodeNotice::Drained(left) => {
+                tracing::info!(left, "nothing is under way any more");
+                let _ = tell_drained.send(Some(left));
+            }
             NodeNotice::Ready => tracing::info!("the node takes part"),
             NodeNotice::Nodes(nodes) => tracing::info!(nodes, "the directory changed"),
         }),
@@ -191,8 +246,14 @@ pub async fn run(config: NodeConfig) -> Result<NodeHandle, NodeError> {
         StartError::Thread => NodeError::Thread,
     })?;
     let listen = net.listeners().into_iter().map(|addr| addr.0).collect();
-    let ready = NodeReady { peer: peer_text(&net), listen, capacity };
-    Ok(NodeHandle { ready, driver, net, recording })
+    let ready = NodeReady {
+        peer: peer_text(&net),
+        listen,
+        capacity,
+        metrics: listener.as_ref().and_then(|l| l.local_addr().ok()),
+    };
+    let serving = listener.map(|listener| metrics::serve(listener, driver.clone()));
+    Ok(NodeHandle { ready, driver, net, recording, drained, _metrics: serving })
 }
 
 fn bad_addr(text: &str) -> impl FnOnce(AddrError) -> NodeError + '_ {
@@ -219,15 +280,14 @@ fn read_network(choice: &NetworkChoice) -> Result<NetworkFile, NodeError> {
 struct Opened {
     lock: Lock,
     key: Zeroizing<[u8; 32]>,
-    store: SqliteStore,
+    store: NodeStore,
     /// What it may hold if nobody says.
     derived: u64,
 }
 
 fn open_dir(dir: &Path) -> Result<Opened, NodeError> {
     let (lock, key, file) = node_files(dir)?;
-    let store = SqliteStore::open(&file, None, murre_store::Config::default());
-    let store = store.map_err(|source| NodeError::Store { file, source })?;
+    let store = NodeStore::open(dir, &file).map_err(|source| NodeError::Store { file, source })?;
     let derived = capacity::of(dir).map_err(|source| NodeError::Disk { dir: dir.to_owned(), source })?;
     Ok(Opened { lock, key, store, derived })
 }

@@ -66,11 +66,12 @@ fn what_a_pressed_network_asks_for_is_solved_and_the_put_goes_on() {
     set(&mut w, &placement, Kind::Pressed(4));
     assert_eq!(put(&mut w, &b), [4 * plain]);
     assert!(w.receipts(1).1);
-    // Some ask for less: that is paid first, and then the rest, because it is not enough.
+    // Some ask for less: that is paid first, and then the rest, because it is not enough. (What solves the plain puzzle
+    // solves the dear one by luck one time in sixteen, not with this seed.)
     let (mut w, b, placement) = world(3);
-    set(&mut w, &placement, Kind::Pressed(8));
-    set(&mut w, &placement[..3], Kind::Pressed(2));
-    assert_eq!(put(&mut w, &b), [2 * plain, 8 * plain]);
+    set(&mut w, &placement, Kind::Pressed(16));
+    set(&mut w, &placement[..3], Kind::Pressed(1));
+    assert_eq!(put(&mut w, &b), [plain, 16 * plain]);
     assert!(w.receipts(1).1);
 }
 
