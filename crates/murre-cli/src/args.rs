@@ -147,6 +147,12 @@ pub struct Node {
     pub network: Network,
     #[arg(long, value_name = "MULTIADDR", help = help::NODE_PUBLIC)]
     pub public: Vec<String>,
+    #[arg(long, value_name = "BYTES", value_parser = crate::amount::bytes, help = help::NODE_CAPACITY)]
+    pub capacity: Option<u64>,
+    #[arg(long, value_name = "ADDR:PORT", help = help::NODE_METRICS)]
+    pub metrics: Option<std::net::SocketAddr>,
+    #[arg(long, requires = "metrics", help = help::NODE_METRICS_PUBLIC)]
+    pub metrics_public: bool,
     #[arg(long, value_name = "FILE", help = help::NODE_RECORD)]
     pub record_frames: Option<PathBuf>,
     #[arg(long, hide = true, help = help::WHILE_STDIN)]

@@ -43,6 +43,19 @@ pub struct NodeReady<'a> {
     pub event: &'static str,
     pub peer: &'a str,
     pub listen: &'a [String],
+    pub capacity: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<String>,
+}
+
+/// `node`, at its end
+#[derive(Serialize)]
+pub struct NodeStopped {
+    pub event: &'static str,
+    /// Everything under way was answered.
+    pub finished: bool,
+    /// What was not; none if the node did not say.
+    pub left: Option<usize>,
 }
 
 /// `node --tell`

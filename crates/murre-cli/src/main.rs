@@ -9,6 +9,7 @@
 //! Nothing here decides anything about messages: [`verbs`] call `murre`, [`text`] has the words, [`json`] the lines
 //! for programs, [`demo`] plays everything with real processes.
 
+mod amount;
 mod args;
 mod crew;
 mod demo;

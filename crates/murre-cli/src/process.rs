@@ -286,17 +286,27 @@ impl Proc {
         }
     }
 
-    /// SIGTERM, then waits for a clean end.
+    /// Sends a signal by its name, such as `TERM`.
     ///
     /// # Errors
-    /// It did not end until the deadline (it is killed then), or ended with an error.
-    pub fn terminate(&mut self, deadline: Instant) -> Result<(), ProcError> {
+    /// The system refused.
+    pub fn signal(&self, name: &str) -> Result<(), ProcError> {
         // The standard library sends no signal but SIGKILL; the shell's own `kill` sends any.
-        let sent =
-            Command::new("sh").args(["-c", "kill -TERM \"$1\"", "sh", &self.pid.to_string()]).status()?;
+        let args = ["-c", "kill -s \"$1\" \"$2\"", "sh", name, &self.pid.to_string()];
+        let sent = Command::new("sh").args(args).status()?;
+        if sent.success() { Ok(()) } else { Err(ProcError::Ended { log: self.log.clone() }) }
+    }
+
+    /// Waits for its end; answers with the lines it still said and its exit code.
+    ///
+    /// # Errors
+    /// It did not end until the deadline: it is killed then.
+    pub fn ended(&mut self, deadline: Instant) -> Result<(Vec<Value>, Option<i32>), ProcError> {
+        let mut lines = Vec::new();
         loop {
             match self.line(deadline) {
-                Ok(_) | Err(ProcError::Line(_)) => {}
+                Ok(line) => lines.push(line),
+                Err(ProcError::Line(_)) => {}
                 Err(ProcError::Ended { .. }) => break,
                 Err(error) => {
                     self.kill();
@@ -307,11 +317,18 @@ impl Proc {
         self.done = true;
         let status = lock(&self.slot).wait()?;
         self.pen.forget(self.pid);
-        if sent.success() && status.success() {
-            Ok(())
-        } else {
-            Err(ProcError::Ended { log: self.log.clone() })
-        }
+        Ok((lines, status.code()))
+    }
+
+    /// SIGTERM, then waits for a clean end.
+    ///
+    /// # Errors
+    /// It did not end until the deadline (it is killed then), or ended with an error.
+    pub fn terminate(&mut self, deadline: Instant) -> Result<(), ProcError> {
+        let sent = self.signal("TERM");
+        let (_, code) = self.ended(deadline)?;
+        sent?;
+        if code == Some(0) { Ok(()) } else { Err(ProcError::Ended { log: self.log.clone() }) }
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub mod demo;
 pub mod help;
+pub mod node;
 
 use crate::out::{Style, safe};
 use crate::time;
@@ -45,7 +46,6 @@ pub const PASSPHRASE_PROMPT: &str = "Passphrase: ";
 pub const INTERRUPTED: &str = "interrupted";
 pub const HINT_INTERRUPTED: &str = "everything that was started has been stopped";
 pub const HINT_UP_STOPPED: &str = "nothing was lost: start it again with `murre up`, and see `murre doctor`";
-pub const HINT_NODE_STOPPED: &str = "start it again with the same --store";
 pub const WATCH_ENDED: &str = "the home has stopped";
 pub const HINT_WATCH: &str =
     "start the home again with `murre up`, then go on with `murre watch --since CURSOR`";
@@ -136,19 +136,6 @@ pub fn up_ready(style: Style, listen: &[String], bootstrap: bool) -> String {
         out.push_str(&style.dim("\n  no --bootstrap given: only nodes this home already knows are asked"));
     }
     out
-}
-
-pub fn node_ready(style: Style, listen: &[String]) -> String {
-    let mut out =
-        format!("{} Give one of these addresses to others as --bootstrap:", style.good("Node is up."));
-    for addr in listen {
-        out.push_str(&format!("\n  {addr}"));
-    }
-    out
-}
-
-pub fn node_numbers(known: u64, boxes: u64) -> String {
-    format!("{known} nodes are known, {boxes} boxes are held")
 }
 
 pub fn devnet_ready(style: Style, nodes: usize, bootstrap: &str) -> String {

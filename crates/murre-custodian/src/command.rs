@@ -43,6 +43,13 @@ pub enum Command {
     },
     /// How is the node?
     Status,
+    /// Whether the store has room to write more. It has until this says otherwise.
+    Room {
+        /// Whether it has.
+        there_is: bool,
+    },
+    /// Begin nothing new and say [`Event::Drained`] when what is under way is answered.
+    Drain,
 }
 
 /// What a command is answered with.
@@ -77,6 +84,11 @@ pub enum Event {
     Ready {
         /// The descriptor.
         descriptor: Descriptor,
+    },
+    /// Nothing is under way any more, or the time for it is up.
+    Drained {
+        /// What was not finished.
+        left: usize,
     },
     /// The number of known nodes changed.
     DirectoryChanged {

@@ -157,6 +157,14 @@ impl Coordinator {
         }
     }
 
+    /// Answers every list that waits, with what there is.
+    pub fn wait_no_more(&mut self, cx: &mut Cx<'_, '_, Up>) {
+        let waiting = self.jobs.iter().filter(|(_, job)| job.patience > 0);
+        for number in waiting.map(|(number, _)| *number).collect::<Vec<_>>() {
+            self.settle(cx, number, true);
+        }
+    }
+
     /// When something is due.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Mono> {

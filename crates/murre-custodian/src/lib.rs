@@ -8,6 +8,8 @@
 //! | [`coordinator`] | works for one asker: fans out, collects what is signed, answers once | store |
 //! | [`repair`] | pulls what is missing from neighbours in the ring | decide what may be stored |
 //! | [`feeder`] | keeps the directory of nodes the same everywhere, issues the own descriptor | use it |
+//! | [`leaving`] | ends a node in order | stop anything |
+//! | [`tally`] | counts, without names | |
 //! | [`waiters`] | lists that wait for something new | read the list |
 //! | [`calls`], [`links`] | requests under way, links and what each may ask for | |
 //!
@@ -25,6 +27,7 @@ pub mod calls;
 pub mod command;
 pub mod coordinator;
 pub mod feeder;
+pub mod leaving;
 pub mod limits;
 pub mod links;
 mod machine;
@@ -32,6 +35,7 @@ pub mod query;
 pub mod repair;
 pub mod route;
 pub mod rows;
+pub mod tally;
 pub mod waiters;
 
 #[cfg(test)]
@@ -40,3 +44,4 @@ mod tests;
 pub use command::{Answer, Command, Config, Event, OpenError, PuzzleId};
 pub use machine::Custodian;
 pub use query::NodeStatus;
+pub use tally::Tally;

@@ -33,6 +33,9 @@ pub const JOB_SPARES_MS: u64 = SECOND;
 /// A request of ours to another node is given up after this, ms.
 pub const CALL_DEADLINE_MS: u64 = 10 * SECOND;
 
+/// A node that is asked to stop finishes what is under way for at most this long, ms.
+pub const DRAIN_MS: u64 = 10 * SECOND;
+
 /// Time between two directory greetings of a random known node, ms.
 pub const HELLO_EVERY_MS: u64 = MINUTE;
 /// Time between two tries of the bootstrap nodes while no other node is known, ms.
@@ -57,6 +60,8 @@ pub const REPAIR_SOON_MS: u64 = 2 * SECOND;
 pub const PRESSURE_PERCENT: u64 = 60;
 /// Share of the disk, in per cent, beyond which only locators that are already open here may grow.
 pub const RESERVE_PERCENT: u64 = 80;
+/// Bytes that the rows of one box are reckoned at, beside the box itself.
+pub const BOX_ROWS_BYTES: u64 = 1_024;
 /// Rows a sweep removes in one turn; it comes back at once for more.
 pub const SWEEP_ROWS: usize = 512;
 /// Time between two sweeps of expired rows, ms.

@@ -5,10 +5,12 @@ use crate::calls::Calls;
 use crate::command::{Answer, Command, Config, Event, OpenError};
 use crate::coordinator::Coordinator;
 use crate::feeder::Feeder;
+use crate::leaving::Leaving;
 use crate::links::Links;
 use crate::query::{self, NodeStatus};
 use crate::repair::Repair;
 use crate::route::Up;
+use crate::tally::Tally;
 use crate::waiters::Waiters;
 use murre_core::id::PeerKey;
 use murre_core::{CommandId, Cx, Input, Mono, NetworkParams, Now, Output, Rng, Turn, TurnError, View};
@@ -45,6 +47,8 @@ pub struct Custodian {
     pub(crate) waiters: Waiters,
     pub(crate) calls: Calls,
     pub(crate) links: Links,
+    pub(crate) leaving: Leaving,
+    pub(crate) tally: Tally,
     outputs: VecDeque<Output<Event>>,
 }
 
@@ -83,6 +87,8 @@ impl Custodian {
             waiters: Waiters::default(),
             calls: Calls::default(),
             links: Links::default(),
+            leaving: Leaving::default(),
+            tally: Tally::default(),
             outputs: VecDeque::new(),
         })
     }
@@ -145,6 +151,7 @@ impl Custodian {
         self.drain(&mut turn)?;
         self.timeouts(&mut turn)?;
         self.drain(&mut turn)?;
+        self.left(&mut turn);
         self.outputs.push_back(Output::Commit(turn.tx.into_batch()));
         self.outputs.extend(turn.out);
         self.outputs.push_back(Output::Timeout(self.next_timeout()));
@@ -167,12 +174,45 @@ impl Custodian {
                 }
             }
             Command::Status => Answer::Status(NodeStatus {
+                used: self.boxes.disk().used,
+                capacity: self.boxes.disk().size,
+                factor: self.boxes.disk().factor(),
+                without_room: !self.boxes.room(),
+                leaving: self.leaving.is(),
+                tally: self.tally,
                 links: self.links.count() as u64,
                 waiting: self.waiters.count() as u64,
                 coordinating: self.coordinator.count() as u64,
                 ..query::status(&work.tx)?
             }),
+            Command::Room { there_is } => {
+                self.boxes.set_room(there_is);
+                Answer::Done
+            }
+            Command::Drain => {
+                self.leave(work)?;
+                Answer::Done
+            }
         })
+    }
+
+    /// Begins nothing new from here on, and lets nobody wait.
+    // spec: K-45
+    fn leave(&mut self, work: &mut Work<'_>) -> Result<(), TurnError> {
+        self.leaving.begin(work.now.mono);
+        self.coordinator.wait_no_more(&mut work.cx(&mut self.rng));
+        for (asker, ask) in self.waiters.all() {
+            self.list_now(work, asker, &ask)?;
+        }
+        Ok(())
+    }
+
+    /// Says so when a node that is leaving has nothing under way any more, or no more time for it.
+    fn left(&mut self, work: &mut Work<'_>) {
+        let left = self.coordinator.count();
+        if self.leaving.over(work.now.mono, left) {
+            work.out.push(Output::Event(Event::Drained { left }));
+        }
     }
 
     /// Everyone linked, for the feeder to pass news on to.
@@ -187,6 +227,7 @@ impl Custodian {
             self.calls.next_timeout(),
             self.waiters.next_timeout(),
             self.repair.next_timeout(),
+            self.leaving.next_timeout(),
             Some(self.boxes.next_timeout()),
         ]
         .into_iter()

@@ -1,5 +1,6 @@
 //! What can be asked about a node beside the machine: pure reads on any connection.
 
+use crate::Tally;
 use crate::rows::{self, EPOCHS, EpochRow, JOIN, META};
 use murre_core::{Direction, Range, TurnError, View};
 use murre_mailbox::limits::MAX_NODES;
@@ -14,6 +15,12 @@ pub struct NodeStatus {
     pub boxes: u64,
     /// Bytes of boxes and owner objects held.
     pub bytes: u64,
+    /// Bytes in use as the price of space reckons them; zero when read beside the machine.
+    pub used: u64,
+    /// Bytes it may hold; zero when read beside the machine.
+    pub capacity: u64,
+    /// How many times the network's price a block of space costs now; zero when read beside the machine.
+    pub factor: u32,
     /// Locators open.
     pub locators: u64,
     /// Epochs with anything in them.
@@ -28,6 +35,12 @@ pub struct NodeStatus {
     pub waiting: u64,
     /// Requests being coordinated; zero when read beside the machine.
     pub coordinating: u64,
+    /// The store has no room to write more: nothing is taken in. Never when read beside the machine.
+    pub without_room: bool,
+    /// It begins nothing new. Never when read beside the machine.
+    pub leaving: bool,
+    /// What was asked of it since it was opened; zero when read beside the machine.
+    pub tally: Tally,
 }
 
 /// Reads the numbers that are in rows.

@@ -90,8 +90,8 @@ impl Repair {
         self.fetched
     }
 
-    /// Begins a round if one is due and none is under way.
-    pub fn timeout(&mut self, cx: &mut Cx<'_, '_, Up>, env: &Env<'_>) {
+    /// Begins a round if one is due and none is under way. A round that `may` not be is left out.
+    pub fn timeout(&mut self, cx: &mut Cx<'_, '_, Up>, env: &Env<'_>, may: bool) {
         if self.next_at.is_none_or(|at| at > cx.now.mono) {
             return;
         }
@@ -102,7 +102,7 @@ impl Repair {
         // Spread over a tenth of the pause, so that nodes started together do not ask together for ever.
         let pause = REPAIR_EVERY_MS.saturating_add(cx.rng.below(REPAIR_EVERY_MS / 10));
         self.next_at = Some(cx.now.mono.plus(pause));
-        if sabotage::active("no-repair") {
+        if !may || sabotage::active("no-repair") {
             return;
         }
         self.epochs = epochs(cx.now.wall, env.params);

@@ -11,8 +11,10 @@ use crate::boxes::{Listing, Origin, Taken};
 use crate::calls::{Call, Caller};
 use crate::command::{Event, PuzzleId};
 use crate::coordinator::plan::plan;
+use crate::leaving::begins;
 use crate::limits::MAX_HOPS;
 use crate::machine::{Custodian, Work, env};
+use crate::tally::add;
 use crate::waiters::ListAsk;
 use murre_core::id::{Locator, PeerKey};
 use murre_core::{Bug, Class, Dest, Input, LinkId, Output, PeerRef, Transmit, TurnError};
@@ -98,7 +100,8 @@ impl Custodian {
     pub(crate) fn input(&mut self, work: &mut Work<'_>, input: Input) -> Result<(), TurnError> {
         match input {
             Input::LinkUp(up) => {
-                if !self.links.up(&up) {
+                // spec: K-45
+                if (self.leaving.is() && !up.dialed) || !self.links.up(&up) {
                     close(work, up.id);
                 } else if up.dialed {
                     self.feeder.dialed(&mut work.cx(&mut self.rng), up.peer);
@@ -155,6 +158,11 @@ impl Custodian {
         request: Request,
         len: usize,
     ) -> Result<(), TurnError> {
+        // spec: K-45
+        if self.leaving.is() && matches!(asker, Asker::Link { .. }) && begins(&request) {
+            add(&mut self.tally.leaving, 1);
+            return reply(work, asker, Reply::Refused(Refusal::Leaving));
+        }
         // spec: K-38
         if let (Request::PutObject { .. }, Asker::Link { link, .. }) = (&request, asker)
             && !self.links.object(link, work.now.mono)
@@ -201,15 +209,28 @@ impl Custodian {
         let mut cx = work.cx(&mut self.rng);
         Ok(match request {
             Request::Put { b, proof, .. } => {
-                put_reply(self.me, self.boxes.put(&mut cx, &env, &b, &Origin::Writer(proof))?)
+                let taken = self.boxes.put(&mut cx, &env, &b, &Origin::Writer(proof))?;
+                self.tally.put(&taken, self.params.space);
+                put_reply(self.me, taken)
             }
-            Request::PutObject { o, .. } => put_reply(self.me, self.boxes.put_object(&mut cx, &env, &o)?),
+            Request::PutObject { o, .. } => {
+                let taken = self.boxes.put_object(&mut cx, &env, &o)?;
+                self.tally.put(&taken, self.params.space);
+                put_reply(self.me, taken)
+            }
             Request::Tombstone { t, .. } => self.boxes.tombstone(&mut cx, &env, &t)?,
             Request::Get { r, .. } => match self.boxes.boxes_for_reader(&cx, &env, r)? {
-                Ok(boxes) => Reply::Get { boxes },
-                Err(why) => Reply::Refused(why),
+                Ok(boxes) => {
+                    add(&mut self.tally.get_answered, 1);
+                    Reply::Get { boxes }
+                }
+                Err(why) => {
+                    add(&mut self.tally.get_refused, 1);
+                    Reply::Refused(why)
+                }
             },
             Request::GetObject { place, e, .. } => {
+                add(&mut self.tally.get_answered, 1);
                 let found = self.boxes.object(cx.tx, &place.locator(), e, cx.now.wall)?;
                 Reply::Object { objects: found.into_iter().collect() }
             }
@@ -227,24 +248,42 @@ impl Custodian {
         let cx = work.cx(&mut self.rng);
         let (ask, until) = match self.boxes.ask_list(&cx, &env, read)? {
             Listing::Wait { ask, until } => (ask, until),
-            Listing::Now(part) => return reply(work, asker, Reply::List { parts: vec![part] }),
-            Listing::Denied(why) => return reply(work, asker, Reply::Refused(why)),
+            Listing::Now(part) => {
+                add(&mut self.tally.list_answered, 1);
+                return reply(work, asker, Reply::List { parts: vec![part] });
+            }
+            Listing::Denied(why) => {
+                add(&mut self.tally.list_refused, 1);
+                return reply(work, asker, Reply::Refused(why));
+            }
         };
+        if self.leaving.is() {
+            return self.list_now(work, asker, &ask);
+        }
         let noted = match asker {
             Asker::Link { link, id } => self.links.begin(link, id, 0),
             Asker::Own { .. } => true,
         };
         let refused = if noted { self.waiters.wait(asker, ask, until) } else { Err((asker, ask)) };
         match refused {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                add(&mut self.tally.list_waited, 1);
+                Ok(())
+            }
             // spec: K-33
             Err((asker, ask)) => self.list_now(work, asker, &ask),
         }
     }
 
-    fn list_now(&mut self, work: &mut Work<'_>, asker: Asker, ask: &ListAsk) -> Result<(), TurnError> {
+    pub(crate) fn list_now(
+        &mut self,
+        work: &mut Work<'_>,
+        asker: Asker,
+        ask: &ListAsk,
+    ) -> Result<(), TurnError> {
         let env = env(&self.key, self.me, &self.feeder, &self.params);
         let part = self.boxes.list(&work.tx, &env, ask)?;
+        add(&mut self.tally.list_answered, 1);
         reply(work, asker, Reply::List { parts: vec![part] })
     }
 
@@ -260,6 +299,7 @@ impl Custodian {
             Ok(plan) => {
                 let mut cx = work.cx(&mut self.rng);
                 self.coordinator.begin(&mut cx, &self.feeder.directory, asker, plan);
+                add(&mut self.tally.coordinated, 1);
             }
             Err(why) => work.up.push_back(Up::Reply { to: asker, reply: Reply::Refused(why) }),
         }
@@ -309,8 +349,13 @@ impl Custodian {
         self.feeder.timeout(&mut work.cx(&mut self.rng), &self.key, &linked)?;
         let mut cx = work.cx(&mut self.rng);
         self.coordinator.timeout(&mut cx, &self.feeder.directory);
-        self.repair.timeout(&mut cx, &env(&self.key, self.me, &self.feeder, &self.params));
-        self.boxes.timeout(&mut cx)
+        // What cannot be stored, or would come too late, is not fetched.
+        let may = self.boxes.room() && !self.leaving.is();
+        self.repair.timeout(&mut cx, &env(&self.key, self.me, &self.feeder, &self.params), may);
+        if let Some(rows) = self.boxes.timeout(&mut cx)? {
+            self.tally.swept(rows);
+        }
+        Ok(())
     }
 
     /// Drains what children said, and what that makes others say.
@@ -394,10 +439,12 @@ impl Custodian {
         for item in items {
             match item {
                 RepairItem::Box(wire) => {
-                    self.boxes.put(&mut cx, &env, &wire, &Origin::Repair)?;
+                    let taken = self.boxes.put(&mut cx, &env, &wire, &Origin::Repair)?;
+                    self.tally.repaired(&taken);
                 }
                 RepairItem::Object(wire) => {
-                    self.boxes.put_object(&mut cx, &env, &wire)?;
+                    let taken = self.boxes.put_object(&mut cx, &env, &wire)?;
+                    self.tally.repaired(&taken);
                 }
                 RepairItem::Tombstone(signed) => {
                     self.boxes.tombstone(&mut cx, &env, &signed)?;
@@ -411,7 +458,9 @@ impl Custodian {
 /// How a put's outcome is said.
 fn put_reply(me: PeerKey, taken: Taken) -> Reply {
     match taken {
-        Taken::Held(receipt) => Reply::Put { receipts: vec![receipt], refused: vec![] },
+        Taken::Stored(receipt) | Taken::Held(receipt) => {
+            Reply::Put { receipts: vec![receipt], refused: vec![] }
+        }
         Taken::Refused(why) => Reply::Put { receipts: vec![], refused: vec![(me, why)] },
         Taken::Invalid => Reply::Refused(Refusal::Malformed),
     }

@@ -125,6 +125,8 @@ pub struct LocRow {
     pub c: bool,
     /// A door where each box costs a puzzle.
     pub p: bool,
+    /// Opened under pressure, and nothing came since the pressure ended: it may not use the reserve.
+    pub u: bool,
 }
 
 /// What one tag has put at one locator.

@@ -77,6 +77,11 @@ impl Waiters {
         numbers.into_iter().filter_map(|n| self.take(n)).collect()
     }
 
+    /// Everyone.
+    pub fn all(&mut self) -> Vec<(Asker, ListAsk)> {
+        self.overdue(Mono(u64::MAX))
+    }
+
     /// A link is gone and with it who waited there.
     pub fn link_down(&mut self, link: LinkId) {
         for n in self.by_link.get(&Some(link)).cloned().unwrap_or_default() {

@@ -315,9 +315,12 @@ pub enum PutRefusal {
         #[serde(rename = "h")]
         held: ByteBuf,
     },
-    /// No room or no time now.
+    /// Not now: too much at once.
     #[serde(rename = "b")]
     Busy,
+    /// This node has no room: its capacity or its disk is used up, or kept for others. Nothing that it holds makes way.
+    #[serde(rename = "f")]
+    NoRoom,
 }
 
 /// Why a request was refused. All that the other side learns.
@@ -341,4 +344,7 @@ pub enum Refusal {
     /// Another network.
     #[serde(rename = "o")]
     OtherNetwork,
+    /// This node is being stopped: ask another.
+    #[serde(rename = "l")]
+    Leaving,
 }

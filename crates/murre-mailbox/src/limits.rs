@@ -11,6 +11,7 @@
 //!  ------------------------------------------------------------------------
 //! ```
 
+use crate::keys::MailboxKind;
 use murre_core::params::PuzzlePrice;
 use murre_core::time::HOUR;
 use murre_core::{NetworkParams, Wall};
@@ -88,6 +89,28 @@ pub const MAX_PARTS: usize = 16;
 pub const MAX_BOXES_BYTES: usize = murre_core::link::MAX_FRAME - (32 << 10);
 /// Longest wait of a list request on an open link, ms.
 pub const MAX_WAIT_MS: u32 = 60_000;
+
+/// A custodian may ask for at most so many times the network's price of space: the price doubles four times, and where
+/// it would double again nothing fits.
+pub const MAX_PRICE_FACTOR: u32 = 16;
+
+/// Blocks of space that a place can have in one epoch. A custodian that names another asks for work that pays for
+/// nothing.
+#[must_use]
+pub const fn space_blocks(kind: MailboxKind, p: &NetworkParams) -> u32 {
+    let bytes = match kind {
+        MailboxKind::Account | MailboxKind::Drop | MailboxKind::Door => p.account_bytes,
+        MailboxKind::Group => p.group_bytes,
+    };
+    match bytes.checked_sub(1) {
+        // The last byte of the quota lies in the last block.
+        Some(last) => match last.checked_div(p.block_bytes) {
+            Some(n) if n < u32::MAX as u64 => n as u32 + 1,
+            _ => 1,
+        },
+        None => 1,
+    }
+}
 
 /// Most nodes in a directory.
 pub const MAX_NODES: usize = 5_000;

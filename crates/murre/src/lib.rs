@@ -49,9 +49,10 @@ pub use driver::StopReason;
 pub use handle::{CallError, Handle};
 pub use home::{HomeError, Passphrase, Shield, protect};
 pub use init::{InitConfig, InitDone, InitError, init};
+pub use machines::NodeNotice;
 /// The recovery phrase an account is made from, for [`InitConfig`].
 pub use murre_crypto::Phrase;
 pub use murre_log::chunk::CHUNK as FILE_CHUNK;
-pub use node::{NetworkChoice, NodeConfig, NodeError, NodeHandle, NodeReady};
+pub use node::{MetricsConfig, NetworkChoice, NodeConfig, NodeError, NodeHandle, NodeReady};
 pub use up::{UpConfig, UpError, UpHandle, UpReady, up};
 pub use wipe::{Wiped, wipe};

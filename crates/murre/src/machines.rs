@@ -54,6 +54,8 @@ pub enum NodeNotice {
     Ready,
     /// So many nodes are known, itself included.
     Nodes(usize),
+    /// It was asked to stop, and nothing is under way any more; or so much is, and its time is up.
+    Drained(usize),
 }
 
 impl Machine for Custodian {
@@ -88,11 +90,16 @@ impl Machine for Custodian {
             murre_custodian::Event::Answer { id, answer } => Told::Answer(id, answer),
             murre_custodian::Event::Solve { id, puzzle } => Told::Solve(id.0, puzzle),
             murre_custodian::Event::Ready { .. } => Told::Notice(NodeNotice::Ready),
+            murre_custodian::Event::Drained { left } => Told::Notice(NodeNotice::Drained(left)),
             murre_custodian::Event::DirectoryChanged { nodes } => Told::Notice(NodeNotice::Nodes(nodes)),
         }
     }
 
     fn solved(id: u64, solution: Option<Solution>) -> Self::Command {
         murre_custodian::Command::PuzzleDone { id: PuzzleId(id), solution }
+    }
+
+    fn room(there_is: bool) -> Option<Self::Command> {
+        Some(murre_custodian::Command::Room { there_is })
     }
 }

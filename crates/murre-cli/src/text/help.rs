@@ -72,6 +72,14 @@ pub const NODE_DEVNET: &str = "Serve the development network: no ageing, cheap p
 /// `node --public`
 pub const NODE_PUBLIC: &str =
     "Also tell others this address, when it is reached under another one than it listens on";
+/// `node --capacity`
+pub const NODE_CAPACITY: &str =
+    "How much mail it may hold, such as 20GiB [default: half of the free disk, at most 10GiB]";
+/// `node --metrics`
+pub const NODE_METRICS: &str =
+    "Serve the node's numbers for Prometheus here, such as 127.0.0.1:9187; loopback only";
+/// `node --metrics-public`
+pub const NODE_METRICS_PUBLIC: &str = "Allow --metrics on an address that other machines can reach";
 /// `node --record-frames`
 pub const NODE_RECORD: &str = "Write every frame that arrives to this new file, to audit what a node can see; it grows without bound, for audits only";
 

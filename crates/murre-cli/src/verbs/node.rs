@@ -4,7 +4,7 @@ use super::{Session, asked_to_stop, home};
 use crate::args::Node;
 use crate::failure::{Done, Failure};
 use crate::{json, text};
-use murre::node::{self, NetworkChoice, NodeConfig, NodeHandle};
+use murre::node::{self, MetricsConfig, NetworkChoice, NodeConfig, NodeHandle};
 use std::path::Path;
 use std::time::Duration;
 
@@ -27,9 +27,12 @@ pub(super) async fn run(session: &Session, args: Node) -> Done {
     };
     crate::log::also_in(&store);
     let ready = handle.ready();
-    let (peer, listen) = (ready.peer.clone(), ready.listen.clone());
-    let line = json::NodeReady { event: "ready", peer: &peer, listen: &listen };
-    if let Err(failure) = session.out.show(&line, |style| text::node_ready(style, &listen)) {
+    let (peer, listen, capacity) = (ready.peer.clone(), ready.listen.clone(), ready.capacity);
+    let metrics = ready.metrics.map(|addr| format!("http://{addr}/metrics"));
+    let at = metrics.clone();
+    let line = json::NodeReady { event: "ready", peer: &peer, listen: &listen, capacity, metrics };
+    let words = |style| text::node::ready(style, &listen, capacity, at.as_deref());
+    if let Err(failure) = session.out.show(&line, words) {
         handle.shutdown().await;
         return Err(failure);
     }
@@ -39,11 +42,30 @@ pub(super) async fn run(session: &Session, args: Node) -> Done {
         () = &mut stop => None,
     };
     tracing::info!("stopping");
-    handle.shutdown().await;
     match stopped {
-        Some(reason) => Err(Failure::environment(reason, text::HINT_NODE_STOPPED)),
-        None => Ok(()),
+        Some(reason) => {
+            handle.shutdown().await;
+            Err(Failure::environment(reason, text::node::HINT_STOPPED))
+        }
+        None => leave(session, handle).await,
     }
+}
+
+/// Finishes what is under way, unless a second signal says that there is no time.
+async fn leave(session: &Session, handle: NodeHandle) -> Done {
+    let ended = async {
+        let left = handle.drain().await;
+        handle.shutdown().await;
+        left
+    };
+    let left = tokio::select! {
+        left = ended => left,
+        () = asked_to_stop(false) => {
+            return Err(Failure::environment(text::node::CUT_SHORT, text::node::HINT_STOPPED));
+        }
+    };
+    let line = json::NodeStopped { event: "stopped", finished: left == Some(0), left };
+    session.out.show(&line, |_| text::node::stopped(left))
 }
 
 /// Tells how many nodes are known and boxes are held, whenever that has changed. Ends only with the node.
@@ -54,12 +76,12 @@ async fn tell(session: &Session, handle: &NodeHandle) -> Failure {
         look.tick().await;
         let (known, boxes) = match handle.status().await {
             Ok(status) => (status.nodes, status.boxes),
-            Err(error) => return Failure::of(&error, text::HINT_NODE_STOPPED),
+            Err(error) => return Failure::of(&error, text::node::HINT_STOPPED),
         };
         if told != Some((known, boxes)) {
             told = Some((known, boxes));
             let line = json::NodeNumbers { event: "numbers", known, boxes };
-            if let Err(failure) = session.out.show(&line, |_| text::node_numbers(known, boxes)) {
+            if let Err(failure) = session.out.show(&line, |_| text::node::numbers(known, boxes)) {
                 return failure;
             }
         }
@@ -74,6 +96,8 @@ async fn start(args: Node, store: &Path) -> Result<NodeHandle, Failure> {
     config.listen = args.listen;
     config.public = args.public;
     config.bootstrap = args.bootstrap;
+    config.capacity = args.capacity;
+    config.metrics = args.metrics.map(|addr| MetricsConfig { addr, public: args.metrics_public });
     config.record_frames = args.record_frames;
     node::run(config).await.map_err(|error| Failure::of(&error, error.hint()))
 }

@@ -2,6 +2,8 @@
 //!
 //! Every wait is for an event, up to a deadline; nothing sleeps. Children end with the test, also when it fails.
 
+#[path = "../../../murre/tests/it/bare.rs"]
+mod bare;
 #[path = "../../src/crew.rs"]
 #[allow(dead_code, reason = "shared with the binary, which uses more of it")]
 mod crew;
@@ -13,6 +15,7 @@ mod person;
 mod process;
 
 mod capture;
+mod drain;
 mod files;
 mod finding;
 mod first_chat;
@@ -23,6 +26,7 @@ mod kill_points;
 mod links;
 mod logs;
 mod offline;
+mod packaging;
 mod placement;
 mod protect;
 mod refusals;

@@ -51,11 +51,11 @@ impl Boxes {
         if row.e != new.e {
             return Ok(refused(PutRefusal::NotMine));
         }
-        if !self.disk().has_room(wire.len() as u64, open) {
-            return Ok(refused(PutRefusal::Busy));
+        if !self.fits(wire.len() as u64, open && !row.u) {
+            return Ok(refused(PutRefusal::NoRoom));
         }
         self.store_object(cx, env, &new, wire)?;
-        Ok(Taken::Held(env.receipt(&Expected::from(&new))))
+        Ok(Taken::Stored(env.receipt(&Expected::from(&new))))
     }
 
     fn store_object(
@@ -70,6 +70,7 @@ impl Boxes {
         if !open {
             self.open_locator(cx.tx, &locator, &row, env.params);
         }
+        self.pressure(&mut row, open);
         if new.closed() {
             row.c = true;
             // Gone for good, also where it has not come yet: a neighbour may still offer it.
@@ -116,7 +117,7 @@ impl Boxes {
         }
         let end = locator_end(body.e, env.params);
         let most = quota(body.place.k, env.params).boxes;
-        if end <= cx.now.wall.hour() || !self.disk().has_room(wire.len() as u64, open) {
+        if end <= cx.now.wall.hour() || !self.fits(wire.len() as u64, open && !row.u) {
             return Ok(Reply::Refused(Refusal::Busy));
         }
         let mut news = false;
@@ -142,6 +143,7 @@ impl Boxes {
             }
         }
         if news {
+            self.pressure(&mut row, open);
             if !open {
                 self.open_locator(cx.tx, &locator, &row, env.params);
             }

@@ -18,6 +18,7 @@ pub mod quota;
 mod read;
 mod sweep;
 
+use crate::limits::BOX_ROWS_BYTES;
 use crate::query::MAX_EPOCH_ROWS;
 use crate::rows::{self, EPOCHS, EpochRow, LOCATORS, LocRow, META, NEXT_LOCATOR};
 use murre_core::id::{Locator, PeerKey};
@@ -65,6 +66,8 @@ pub struct Boxes {
     size: u64,
     incarnation: u64,
     sweep_at: Mono,
+    /// The store can be written.
+    room: bool,
 }
 
 impl Boxes {
@@ -78,7 +81,7 @@ impl Boxes {
             let epoch = key.as_slice().try_into().map_err(|_| TurnError::Damaged { space: EPOCHS.name })?;
             epochs.insert(u64::from_be_bytes(epoch), rows::row(EPOCHS, &value)?);
         }
-        Ok(Self { epochs, size, incarnation, sweep_at: Mono(0) })
+        Ok(Self { epochs, size, incarnation, sweep_at: Mono(0), room: true })
     }
 
     /// Epochs with live boxes or objects, oldest first.
@@ -89,7 +92,26 @@ impl Boxes {
     /// How full the node is.
     #[must_use]
     pub fn disk(&self) -> Disk {
-        Disk { used: self.epochs.values().fold(0, |sum, e| sum.saturating_add(e.z)), size: self.size }
+        // spec: K-41
+        let held = |e: &EpochRow| e.z.saturating_add(e.b.saturating_mul(BOX_ROWS_BYTES));
+        Disk { used: self.epochs.values().fold(0, |sum, e| sum.saturating_add(held(e))), size: self.size }
+    }
+
+    /// Whether the store can take more, whatever the capacity says.
+    pub const fn set_room(&mut self, there_is: bool) {
+        self.room = there_is;
+    }
+
+    /// Whether the store can take more.
+    #[must_use]
+    pub const fn room(&self) -> bool {
+        self.room
+    }
+
+    /// Whether so much may be taken in.
+    // spec: K-43
+    fn fits(&self, adding: u64, before: bool) -> bool {
+        self.room && self.disk().has_room(adding, before)
     }
 
     /// Changes an epoch's counters, in memory and in its row.
@@ -112,7 +134,13 @@ impl Boxes {
             return Ok((row, true));
         }
         let n = rows::get(view, META, NEXT_LOCATOR)?.unwrap_or(1);
-        Ok((LocRow { n, e: epoch, b: 0, z: 0, s: 1, c: false, p: false }, false))
+        Ok((LocRow { n, e: epoch, b: 0, z: 0, s: 1, c: false, p: false, u: false }, false))
+    }
+
+    /// Notes whether a locator that takes something now was opened under pressure.
+    // spec: K-17
+    fn pressure(&self, row: &mut LocRow, open: bool) {
+        row.u = self.disk().pressed() && (row.u || !open);
     }
 
     /// Opens a locator: gives it its number and notes when its rows end.

@@ -3,13 +3,14 @@
 //! ```text
 //!  bytes -> verified -> time -> held? -> placed here -> door's rules -> quota -> room, price -> rows + receipt
 //!             |          |       |          |              |             |          |
-//!          malformed  expired  same receipt  not mine     not mine      quota     proof wanted, busy
+//!          malformed  expired  same receipt  not mine     not mine      quota     proof wanted, no room
 //!                              or conflict
 //! ```
 //! Nothing is written before everything is checked, and nothing that is held is ever removed to make room.
 
 use super::quota::{block, quota};
 use super::{Boxes, Env, refused};
+use crate::limits::BOX_ROWS_BYTES;
 use crate::route::Up;
 use crate::rows::{
     self, BOXES, IDS, IdRow, LIST, LOCATORS, LocRow, PAID, REPAIR, TAGS, TagRow, What, repair_key, under,
@@ -37,7 +38,9 @@ pub enum Origin {
 /// What became of a box.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// It is held, since now or before.
+    /// It is held since now.
+    Stored(Receipt),
+    /// It was held before.
     Held(Receipt),
     /// It is not.
     Refused(PutRefusal),
@@ -86,8 +89,9 @@ impl Boxes {
             Ok(space) => {
                 self.store(cx, env, &new, hash, space)?;
                 cx.up(Up::Stored { locator: new.locator() });
-                Ok(Taken::Held(receipt))
+                Ok(Taken::Stored(receipt))
             }
+            Err(PutRefusal::NoRoom) if sabotage::active("receipt-without-room") => Ok(Taken::Held(receipt)),
             Err(why) => Ok(refused(why)),
         }
     }
@@ -119,7 +123,7 @@ impl Boxes {
         origin: &Origin,
     ) -> Result<Result<Space, PutRefusal>, TurnError> {
         let kind = new.place().k;
-        let (row, open) = Self::locator(cx.tx, &new.locator(), new.epoch())?;
+        let (mut row, open) = Self::locator(cx.tx, &new.locator(), new.epoch())?;
         // spec: K-37
         if row.e != new.epoch() {
             return Ok(Err(PutRefusal::NotMine));
@@ -141,18 +145,23 @@ impl Boxes {
         }
         let disk = self.disk();
         // spec: K-6, K-17
-        if !disk.has_room(len, open) {
-            return Ok(Err(PutRefusal::Busy));
+        if !self.fits(len.saturating_add(BOX_ROWS_BYTES), open && !row.u) {
+            if sabotage::active("evict-for-room") {
+                self.evict_oldest(cx, &row)?;
+            } else {
+                return Ok(Err(PutRefusal::NoRoom));
+            }
         }
         let paid = match origin {
             // spec: K-14, K-18
-            Origin::Repair if disk.pressed() && !open => return Ok(Err(PutRefusal::Busy)),
+            Origin::Repair if disk.pressed() && !open => return Ok(Err(PutRefusal::NoRoom)),
             Origin::Repair => None,
             Origin::Writer(proof) => match pay(cx.tx, env, new, &row, self.price(env), proof.as_ref())? {
                 Ok(paid) => paid,
                 Err(why) => return Ok(Err(why)),
             },
         };
+        self.pressure(&mut row, open);
         Ok(Ok(Space { row, open, tag, paid }))
     }
 
@@ -207,7 +216,7 @@ impl Boxes {
         Ok(())
     }
 
-    /// The planted fault "evict-on-full": makes room by dropping the oldest box of the locator.
+    /// The planted faults "evict-on-full" and "evict-for-room": makes room by dropping the oldest box of the locator.
     fn evict_oldest(&mut self, cx: &mut Cx<'_, '_, Up>, row: &LocRow) -> Result<(), TurnError> {
         let oldest = cx.tx.scan(LIST, &Range::prefix(&under(row.n, &[])), Direction::Forward, 1)?;
         let Some(id) = oldest.first().and_then(|(_, id)| murre_core::id::BoxId::from_slice(id)) else {
@@ -254,7 +263,7 @@ fn pay(
 }
 
 /// Whether a box at a paid door is paid at the price of the moment. That pays for its space as well.
-// spec: K-41
+// spec: K-50
 fn pay_slot(
     env: &Env<'_>,
     new: &VerifiedBox,

@@ -4,9 +4,11 @@
 //!  bytes put at a locator   |--- block 0 ---|--- block 1 ---|--- block 2 ---|   4 MiB each
 //!  paid for by                 solution 0       solution 1      solution 2       (a door: first 256 KiB free)
 //!
-//!  disk in use     0 .. 60 %   60 .. 70 %   70 .. 80 %   80 .. 90 %   90 .. 100 %   full
-//!  price              x1          x1           x2           x4           x8         none
+//!  in use          0 .. 60 %   60 .. 70 %   70 .. 80 %   80 .. 90 %   90 .. 100 %   full
+//!  price              x1          x1           x2           x4           x8         x16
 //!  new locators       yes         yes          yes          no           no          no
+//!  opened under pressure  -       yes          yes          no           no          no
+//!  opened before          -       yes          yes          yes          yes         no
 //! ```
 //!
 //! Pure arithmetic; the counters it is asked about are rows.
@@ -15,7 +17,7 @@ use crate::limits::{PRESSURE_PERCENT, RESERVE_PERCENT};
 use murre_core::NetworkParams;
 use murre_core::params::PuzzlePrice;
 use murre_mailbox::MailboxKind;
-use murre_mailbox::limits::MAX_SLOTS;
+use murre_mailbox::limits::{MAX_PRICE_FACTOR, MAX_SLOTS};
 
 /// What one locator, and one tag in it, may put in an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +68,7 @@ pub const fn block(kind: MailboxKind, used: u64, adding: u64, p: &NetworkParams)
 /// How full the disk is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Disk {
-    /// Bytes held.
+    /// Bytes held, rows reckoned in.
     pub used: u64,
     /// Bytes this node was told it may hold.
     pub size: u64,
@@ -86,17 +88,26 @@ impl Disk {
     // spec: K-16
     #[must_use]
     pub const fn price(&self, base: PuzzlePrice) -> PuzzlePrice {
-        let steps = self.percent().saturating_sub(PRESSURE_PERCENT) / 10;
-        let steps = if steps > 4 { 4 } else { steps };
-        PuzzlePrice { mem: base.mem, tries: base.tries.saturating_mul(1 << steps) }
+        PuzzlePrice { mem: base.mem, tries: base.tries.saturating_mul(self.factor()) }
     }
 
-    /// Whether `adding` bytes fit; a locator that is not open here yet leaves the reserve alone.
+    /// How many times the network's price a block costs now.
+    #[must_use]
+    pub const fn factor(&self) -> u32 {
+        let mut steps = self.percent().saturating_sub(PRESSURE_PERCENT) / 10;
+        let mut factor = 1;
+        while steps > 0 && factor < MAX_PRICE_FACTOR {
+            (steps, factor) = (steps.saturating_sub(1), factor * 2);
+        }
+        factor
+    }
+
+    /// Whether `adding` bytes fit. The reserve is for locators that were open before the pressure.
     // spec: K-17
     #[must_use]
-    pub const fn has_room(&self, adding: u64, open: bool) -> bool {
+    pub const fn has_room(&self, adding: u64, before: bool) -> bool {
         let after = Self { used: self.used.saturating_add(adding), size: self.size };
-        after.used <= self.size && (open || after.percent() < RESERVE_PERCENT)
+        after.used <= self.size && (before || after.percent() < RESERVE_PERCENT)
     }
 
     /// Whether the price is raised.

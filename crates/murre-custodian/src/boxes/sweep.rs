@@ -23,13 +23,13 @@ pub fn locator_end(epoch: u64, p: &NetworkParams) -> u32 {
 }
 
 impl Boxes {
-    /// Sweeps if it is time to, and says whether it is.
+    /// Sweeps if it is time to, and says how many rows that removed.
     ///
     /// # Errors
     /// [`TurnError`] if the store fails.
-    pub fn timeout(&mut self, cx: &mut Cx<'_, '_, Up>) -> Result<(), TurnError> {
+    pub fn timeout(&mut self, cx: &mut Cx<'_, '_, Up>) -> Result<Option<usize>, TurnError> {
         if self.sweep_at > cx.now.mono {
-            return Ok(());
+            return Ok(None);
         }
         let hour = cx.now.wall.hour();
         let mut left = SWEEP_ROWS;
@@ -39,7 +39,7 @@ impl Boxes {
         left = left.saturating_sub(self.sweep_locators(cx.tx, hour, left)?);
         let pause = if left == 0 { 0 } else { SWEEP_EVERY_MS };
         self.sweep_at = cx.now.mono.plus(pause);
-        Ok(())
+        Ok(Some(SWEEP_ROWS.saturating_sub(left)))
     }
 
     /// When the next sweep is due.

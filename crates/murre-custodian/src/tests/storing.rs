@@ -211,11 +211,11 @@ fn a_full_disk_asks_for_more_and_then_refuses_but_evicts_nothing() {
     let price = murre_core::params::PuzzlePrice { tries: 4, ..other.p.space };
     assert_eq!(refusal(world.ask(0, put(&small, None, false))), PutRefusal::NeedProof { price, block: 0 });
     let large = other.boxed(wall, 0, &[1; 50_000]);
-    assert_eq!(refusal(world.ask(0, put(&large, None, false))), PutRefusal::Busy);
+    assert_eq!(refusal(world.ask(0, put(&large, None, false))), PutRefusal::NoRoom);
     let b = mail.boxed(wall, 3, &[1; 50_000]);
     assert_eq!(put_reply(world.ask(0, put(&b, None, false))).0.len(), 1, "an open locator goes on");
     let b = mail.boxed(wall, 4, &[1; 200_000]);
-    assert_eq!(refusal(world.ask(0, put(&b, None, false))), PutRefusal::Busy);
+    assert_eq!(refusal(world.ask(0, put(&b, None, false))), PutRefusal::NoRoom);
     assert_eq!(query::status(&world.nodes[0].store).unwrap().boxes, 4);
 }
 

@@ -26,6 +26,8 @@ pub struct Node {
     pub disk: u64,
     timeout: Option<Mono>,
     pub ready: bool,
+    /// What it said it left undone when it was drained.
+    pub drained: Vec<usize>,
 }
 
 enum Happening {
@@ -41,6 +43,8 @@ pub struct Device {
     rng: Rng,
     timeout: Option<Mono>,
     pub events: Vec<ClientEvent>,
+    /// Tries of the puzzles it was given.
+    pub efforts: Vec<u32>,
 }
 
 /// The client's place among the ends of links.
@@ -102,6 +106,7 @@ impl World {
             disk: 1 << 40,
             timeout: None,
             ready: false,
+            drained: vec![],
         });
         self.start(i);
         i
@@ -238,6 +243,7 @@ impl World {
                 self.turn(i, |m, now, s| m.handle_commands(now, s, vec![(CommandId(1), command)]).unwrap());
             }
             Event::Ready { .. } => self.nodes[i].ready = true,
+            Event::Drained { left } => self.nodes[i].drained.push(left),
             Event::Answer { .. } | Event::DirectoryChanged { .. } => {}
         }
     }
@@ -341,6 +347,11 @@ impl World {
         replies.remove(0)
     }
 
+    /// Gives a node a command.
+    pub fn command(&mut self, i: usize, command: Command) {
+        self.turn(i, |m, now, s| m.handle_commands(now, s, vec![(CommandId(2), command)]).unwrap());
+    }
+
     /// Which node a key is.
     pub fn index(&self, peer: &PeerKey) -> usize {
         self.nodes.iter().position(|n| n.peer == *peer).unwrap()
@@ -348,11 +359,23 @@ impl World {
 
     /// Puts a device at the client's end that knows the first node.
     pub fn add_device(&mut self) {
+        // It knows nothing of the links over which requests were sent by hand.
+        let by_hand = self.links.iter().filter(|(_, ends)| ends.0 == CLIENT).map(|(link, _)| *link);
+        for link in by_hand.collect::<Vec<_>>() {
+            self.down(link);
+        }
         let store = MemoryStore::new();
         let mut rng = Rng::from_seed([66; 32]);
         let bootstrap = vec![PeerRef { key: self.nodes[0].peer, addrs: vec![] }];
         let client = Client::open(&store, &mut rng, None, bootstrap).unwrap();
-        self.device = Some(Device { client, store, rng, timeout: Some(Mono(0)), events: Vec::new() });
+        self.device = Some(Device {
+            client,
+            store,
+            rng,
+            timeout: Some(Mono(0)),
+            events: Vec::new(),
+            efforts: Vec::new(),
+        });
     }
 
     /// One turn of the device.
@@ -367,6 +390,7 @@ impl World {
             match event {
                 ClientEvent::Transmit(t) => out.push(t),
                 ClientEvent::Solve { id, puzzle } => {
+                    device.efforts.push(puzzle.price.tries);
                     let mut cx = Cx::new(now, &mut device.rng, &mut tx, &mut up);
                     device.client.puzzle_done(&mut cx, id, puzzle.solve(0, 100_000));
                 }

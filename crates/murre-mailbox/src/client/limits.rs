@@ -82,8 +82,6 @@ pub const MAX_PEERS: usize = 1_024;
 pub const MAX_PUZZLES: usize = 16;
 /// Solved proofs kept.
 pub const MAX_PROOFS: usize = 256;
-/// A custodian under pressure may ask for at most this many times the network's price of space.
-pub const MAX_PRICE_FACTOR: u32 = 64;
 /// Clock samples that make network time.
 pub const CLOCK_SAMPLES: usize = 5;
 /// Box ids in one row of taken boxes.

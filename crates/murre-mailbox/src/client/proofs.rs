@@ -4,9 +4,10 @@
 
 use super::ClientCx;
 use super::events::{ClientEvent, PuzzleId};
-use super::limits::{MAX_PRICE_FACTOR, MAX_PROOFS, MAX_PUZZLES};
+use super::limits::{MAX_PROOFS, MAX_PUZZLES};
 use crate::boxes::{SLOT_BLOCK, slot_puzzle, space_puzzle};
-use crate::limits::MAX_SLOT_FACTOR;
+use crate::keys::MailboxKind;
+use crate::limits::{MAX_PRICE_FACTOR, MAX_SLOT_FACTOR, space_blocks};
 use crate::request::SpaceProof;
 use murre_core::NetworkParams;
 use murre_core::id::{BoxId, Locator};
@@ -32,7 +33,7 @@ impl Paid {
     }
 
     /// The most that may be asked for it.
-    // spec: BC-10, BC-23
+    // spec: BC-10, BC-24
     fn dearest(&self, params: &NetworkParams) -> PuzzlePrice {
         let (base, factor) = match self {
             Self::Space(..) => (params.space, MAX_PRICE_FACTOR),
@@ -49,7 +50,7 @@ pub enum Need {
     Have,
     /// It is being solved.
     Solving(PuzzleId),
-    /// The price is beyond what anybody may ask.
+    /// The price, or the block, is beyond what anybody may ask for.
     TooDear,
     /// Too many puzzles are being solved.
     Later,
@@ -77,11 +78,16 @@ impl Proofs {
         &mut self,
         cx: &mut ClientCx<'_, '_>,
         block: Paid,
+        kind: MailboxKind,
         price: PuzzlePrice,
         params: &NetworkParams,
     ) -> Need {
         let dearest = block.dearest(params);
-        if price.mem > dearest.mem || price.tries > dearest.tries {
+        let payable = match block {
+            Paid::Space(_, _, number) => number < space_blocks(kind, params),
+            Paid::Slot(..) => true,
+        };
+        if price.mem > dearest.mem || price.tries > dearest.tries || !payable {
             return Need::TooDear;
         }
         if self.solved.get(&block).is_some_and(|s| pays(s.price, price)) {
@@ -98,6 +104,11 @@ impl Proofs {
         self.solving.insert(id, (block, price));
         cx.up(ClientEvent::Solve { id, puzzle: block.puzzle(price) });
         Need::Solving(id)
+    }
+
+    /// Whether the puzzle under this name is being solved and costs no more than `price`.
+    pub fn is_no_dearer(&self, id: PuzzleId, price: PuzzlePrice) -> bool {
+        self.solving.get(&id).is_some_and(|(_, p)| p.tries <= price.tries)
     }
 
     /// A puzzle came back. True if it was one of ours and is solved rightly.

@@ -13,6 +13,7 @@ use super::events::PuzzleId;
 use super::limits::{FILL_WIDTH, MAX_COORDINATORS};
 use crate::boxes::SealedBox;
 use crate::door::SignedObject;
+use crate::keys::MailboxKind;
 use crate::receipt::{self, Expected, Receipt, ReceiptBody};
 use murre_core::id::{Locator, PeerKey};
 use murre_core::params::Quorum;
@@ -31,17 +32,21 @@ pub enum What {
 }
 
 /// Checks what is to be stored as a custodian would.
-fn check(what: What, bytes: &[u8], params: &NetworkParams) -> Result<(Expected, Locator), String> {
+fn check(
+    what: What,
+    bytes: &[u8],
+    params: &NetworkParams,
+) -> Result<(Expected, Locator, MailboxKind), String> {
     match what {
         What::Box => {
             let sealed = SealedBox::parse(bytes).map_err(|e| e.to_string())?;
             let verified = sealed.verify(params).map_err(|e| e.to_string())?;
-            Ok((Expected::from(&verified), verified.locator()))
+            Ok((Expected::from(&verified), verified.locator(), verified.place().k))
         }
         What::Object => {
             let signed = SignedObject::parse(bytes).map_err(|e| e.to_string())?;
             let verified = signed.verify(params).map_err(|e| e.to_string())?;
-            Ok((Expected::from(&verified), verified.locator()))
+            Ok((Expected::from(&verified), verified.locator(), MailboxKind::Door))
         }
     }
 }
@@ -78,6 +83,7 @@ pub struct Put {
     /// What a receipt must be about.
     pub expect: Expected,
     pub locator: Locator,
+    pub kind: MailboxKind,
     /// Custodians whose receipt was verified.
     pub signed: BTreeSet<PeerKey>,
     /// Asked in this round, as coordinator or directly.
@@ -104,12 +110,13 @@ impl Put {
     /// # Errors
     /// The decoder's words.
     pub fn new(what: What, bytes: &[u8], params: &NetworkParams) -> Result<Self, String> {
-        let (expect, locator) = check(what, bytes, params)?;
+        let (expect, locator, kind) = check(what, bytes, params)?;
         Ok(Self {
             what,
             bytes: bytes.to_vec(),
             expect,
             locator,
+            kind,
             signed: BTreeSet::new(),
             asked: BTreeSet::new(),
             flying: BTreeMap::new(),

@@ -331,12 +331,8 @@ impl Puts {
                 if self.receipted(cx, wire, key, node, receipts) {
                     return;
                 }
-                // The cheapest first: whoever asks more than others is paid only if the others are not enough.
                 let mut refused = refused;
-                refused.sort_by_key(|(_, r)| match r {
-                    PutRefusal::NeedProof { price, .. } => price.tries,
-                    _ => 0,
-                });
+                refused.sort_by_key(|(_, refusal)| effort(refusal));
                 for (who, refusal) in refused {
                     self.refused(cx, wire, key, node, who, refusal);
                 }
@@ -408,14 +404,14 @@ impl Puts {
             PutRefusal::Conflict { held } => self.conflict(cx, wire, key, told_by == who, who, &held),
             // What a coordinator says of others does not make the place full: they are asked.
             // spec: BC-5, BC-22
-            PutRefusal::Quota if told_by == who => {
+            PutRefusal::Quota | PutRefusal::NoRoom if told_by == who => {
                 if let Some(put) = self.active.get_mut(&key) {
                     put.full.insert(who);
                 }
             }
             // Its directory is not ours: compare them.
             PutRefusal::NotMine => wire.doubt = Some(told_by),
-            PutRefusal::Quota | PutRefusal::Expired | PutRefusal::Busy => {}
+            PutRefusal::Quota | PutRefusal::NoRoom | PutRefusal::Expired | PutRefusal::Busy => {}
         }
     }
 
@@ -437,8 +433,10 @@ impl Puts {
         let slot = block == SLOT_BLOCK;
         let known = proof(put, &self.proofs, Some(block));
         let attached = put.needs.insert(who, block) == Some(block) && known.is_some_and(|p| p.block == block);
-        // spec: BC-23
-        if slot && put.paying.is_some() {
+        // What is cheaper is paid first: it may be enough. Whoever asks for more is asked again afterwards. At a paid door
+        // one puzzle at a time.
+        // spec: BC-23, BC-24
+        if put.paying.is_some_and(|id| slot || self.proofs.is_no_dearer(id, price)) {
             return;
         }
         let paid = if slot {
@@ -446,7 +444,7 @@ impl Puts {
         } else {
             Paid::Space(put.locator, put.expect.epoch, block)
         };
-        match self.proofs.need(cx, paid, price, &params) {
+        match self.proofs.need(cx, paid, put.kind, price, &params) {
             // It has what it asks for and asks again: that custodian only wastes our time.
             Need::Have if attached && direct => wire.peers.avoid(who, cx.now.mono),
             Need::Have => {
@@ -492,6 +490,19 @@ impl Puts {
             wire.peers.avoid(who, cx.now.mono);
         }
         cx.up(ClientEvent::Conflict { put: key, proven, held });
+    }
+}
+
+/// How much work a refusal asks for.
+const fn effort(refusal: &PutRefusal) -> u32 {
+    match refusal {
+        PutRefusal::NeedProof { price, .. } => price.tries,
+        PutRefusal::Quota
+        | PutRefusal::NotMine
+        | PutRefusal::Expired
+        | PutRefusal::Conflict { .. }
+        | PutRefusal::Busy
+        | PutRefusal::NoRoom => 0,
     }
 }
 

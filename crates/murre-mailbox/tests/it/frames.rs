@@ -58,6 +58,7 @@ pub fn replies() -> Vec<Reply> {
         (me, PutRefusal::Expired),
         (me, PutRefusal::Conflict { held: ByteBuf::from(sealed.wire()) }),
         (me, PutRefusal::Busy),
+        (me, PutRefusal::NoRoom),
     ];
     let stone = p.keys.at(1).unwrap().sign_tombstone(vec![id]).unwrap();
     let items = vec![
@@ -72,6 +73,7 @@ pub fn replies() -> Vec<Reply> {
         Refusal::Unknown,
         Refusal::Busy,
         Refusal::OtherNetwork,
+        Refusal::Leaving,
     ];
     let mut out = vec![
         Reply::Hello { net: ByteBuf::from(file.bytes()), digest: Bytes([1; 32]), time: NOW.0 },

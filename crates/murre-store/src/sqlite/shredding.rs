@@ -88,7 +88,7 @@ fn written(n: u32, dice: &mut Dice) -> Op {
     match n % 3 {
         0 => put(&(n.wrapping_mul(2_654_435_761)).to_be_bytes(), &row(n, dice)),
         1 => Op::Put { space: GROWING, key: u64::from(n).to_be_bytes().to_vec(), value: row(n, dice) },
-        _ => Op::Index { doc: u64::from(n), text: String::from_utf8(row(n, dice)).unwrap() },
+        _ => Op::Index { doc: u64::from(n), tag: 1, text: String::from_utf8(row(n, dice)).unwrap() },
     }
 }
 

@@ -46,6 +46,11 @@ pub trait Machine: Sized + 'static {
 
     /// The command that brings a puzzle's solution back.
     fn solved(id: u64, solution: Option<Solution>) -> Self::Command;
+
+    /// The command that tells whether the store has room to write more; none for a machine that has no use for it.
+    fn room(_there_is: bool) -> Option<Self::Command> {
+        None
+    }
 }
 
 /// Where an event goes.
@@ -92,6 +97,14 @@ pub trait Keeper: Store + Send + 'static {
 
     /// Tidies what the last transactions left, or leaves it wanted.
     fn tidy(&mut self) {}
+
+    /// Whether there is room to write more. Asked between two transactions.
+    fn has_room(&mut self) -> bool {
+        true
+    }
+
+    /// A write failed for want of room: gives up what was kept for this moment.
+    fn give_reserve(&mut self) {}
 }
 
 impl Keeper for MemoryStore {}

@@ -23,6 +23,8 @@ const TIDY_EVERY: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_millis(50);
 /// Wait after a step of the index that failed.
 const INDEX_AGAIN: Duration = Duration::from_secs(1);
+/// Time between two looks at whether there is room to write.
+const ROOM_EVERY: Duration = Duration::from_secs(1);
 /// First wait between two failures in a row, doubled each time; none before the first retry.
 const BACK_OFF: Duration = Duration::from_millis(20);
 
@@ -47,6 +49,11 @@ impl Fault {
             Self::Store(StoreError::Full) => AskError::DiskFull,
             _ => AskError::Environment,
         }
+    }
+
+    /// Whether nothing is wrong but that there is no room.
+    const fn is_want_of_room(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Full))
     }
 }
 
@@ -83,6 +90,9 @@ pub(super) struct Runner<M: Machine, K, O> {
     stopping: bool,
     tidy_at: Option<Instant>,
     index_at: Option<Instant>,
+    /// There was room to write when it was last looked at, or no write has failed since.
+    room: bool,
+    room_at: Option<Instant>,
     // What outlives a machine.
     generation: u64,
     links: BTreeSet<LinkId>,
@@ -130,6 +140,8 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
             stopping: false,
             tidy_at: None,
             index_at: None,
+            room: true,
+            room_at: M::room(true).map(|_| Instant::now()),
             generation: 0,
             links: BTreeSet::new(),
             orphans: BTreeSet::new(),
@@ -160,6 +172,7 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
             }
             self.tidy();
             self.index();
+            self.look_for_room();
             if self.stopping {
                 return self.end(StopReason::Asked);
             }
@@ -179,7 +192,7 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
             return;
         }
         let due = self.due.and_then(|at| self.clock.instant(at));
-        let wake = [due, self.tidy_at, self.index_at].into_iter().flatten().min();
+        let wake = [due, self.tidy_at, self.index_at, self.room_at].into_iter().flatten().min();
         tokio::select! {
             biased;
             ask = self.asks.recv() => match ask {
@@ -339,6 +352,10 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
     // spec: M-4
     fn recover(&mut self, mut fault: Fault) -> Result<(), StopReason> {
         self.store.rollback();
+        if fault.is_want_of_room() {
+            self.store.give_reserve();
+            self.room = self.room_at.is_none();
+        }
         for (_, waiter) in std::mem::take(&mut self.waiters) {
             let _ = waiter.send(Err(fault.told()));
         }
@@ -352,6 +369,7 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
                     self.machine = machine;
                     self.due = Some(now.mono);
                     self.start_over();
+                    self.tell_room();
                     return Ok(());
                 }
                 Err(error) => fault = Fault::Open(error.to_string()),
@@ -366,7 +384,7 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
         }
         self.failures += 1;
         self.failed_at = Some(Instant::now());
-        if fault.told() == AskError::DiskFull {
+        if fault.is_want_of_room() {
             // No reason to give up: somebody makes room, and then all goes on. Until then it is tried ever more rarely.
             self.failures = self.failures.min(MAX_FAILURES - 2);
         }
@@ -413,6 +431,31 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
             add(&self.counters.stale, 1);
         } else {
             self.queued.push_back(input);
+        }
+    }
+
+    /// Between two transactions, once in [`ROOM_EVERY`]: the machine is told when room to write came or went.
+    fn look_for_room(&mut self) {
+        let Some(at) = self.room_at else { return };
+        let now = Instant::now();
+        if at > now {
+            return;
+        }
+        self.room_at = Some(now + ROOM_EVERY);
+        let there_is = self.store.has_room();
+        if there_is != self.room {
+            tracing::warn!(there_is, "room to write on the disk");
+            self.room = there_is;
+            let id = self.next_id();
+            self.commands.extend(M::room(there_is).map(|command| (id, command)));
+        }
+    }
+
+    /// A machine that was opened anew believes that there is room.
+    fn tell_room(&mut self) {
+        if !self.room {
+            let id = self.next_id();
+            self.commands.extend(M::room(false).map(|command| (id, command)));
         }
     }
 

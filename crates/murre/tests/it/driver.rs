@@ -136,7 +136,7 @@ async fn whatever_fails_nothing_of_it_leaves_and_the_machine_comes_back() {
         assert_eq!(lost, Err(why), "{fault:?}");
         assert!(!rig.store.holds(2), "{fault:?}");
         assert!(rig.sent.try_recv().is_err(), "{fault:?}");
-        assert!(rig.said.try_recv().is_err(), "{fault:?}");
+        assert!(!matches!(rig.said.try_recv(), Ok(Said::Kept(_))), "{fault:?}");
         // The new machine was opened from the store: it knows 1 and not 2.
         assert_eq!(rig.driver.look(|toy, _| toy.kept.clone()).await, Ok(vec![1]), "{fault:?}");
         assert_eq!(rig.driver.ask(Ask::Keep(3)).await, Ok(1), "{fault:?}");
@@ -213,6 +213,26 @@ async fn a_store_that_keeps_failing_ends_the_driver_with_its_reason() {
         other => panic!("{other:?}"),
     }
     assert_eq!(driver.ask(Ask::Keep(1)).await, Err(AskError::Stopped));
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_does_not_end_the_driver_and_room_is_told_when_it_is_back() {
+    let mut rig = Rig::start().await;
+    let rounds = u64::from(MAX_FAILURES) + 2;
+    for n in 0..rounds {
+        rig.store.fail_next(Fault::Commit);
+        assert_eq!(rig.driver.ask(Ask::Keep(n)).await, Err(AskError::Environment), "{n}");
+        // The machine that was opened after it hears of it before anything else.
+        assert_eq!(rig.said.recv().await, Some(Said::Room(false)), "{n}");
+        assert!(!rig.store.holds(n) && rig.sent.try_recv().is_err(), "{n}: nothing of it left");
+    }
+    assert_eq!(rig.store.3.1.load(Ordering::SeqCst) as u64, rounds, "the reserve was given up");
+    assert_eq!(rig.driver.counts().failures, rounds);
+    assert_eq!(rig.driver.look(|toy, _| toy.kept.clone()).await, Ok(vec![]), "reads go on");
+    rig.store.3.0.store(false, Ordering::SeqCst);
+    assert_eq!(rig.said.recv().await, Some(Said::Room(true)));
+    assert_eq!(rig.driver.ask(Ask::Keep(99)).await, Ok(1));
+    assert!(rig.store.holds(99));
 }
 
 #[tokio::test]

@@ -29,6 +29,8 @@ pub enum Ask {
     Silent(u64),
     /// Be called again after this many milliseconds.
     Later(u64),
+    /// The store has room, or has not.
+    Room(bool),
 }
 
 /// What the toy tells unasked.
@@ -38,6 +40,7 @@ pub enum Said {
     Solved(bool),
     Frame(Vec<u8>),
     Timeout,
+    Room(bool),
 }
 
 pub enum Event {
@@ -110,6 +113,7 @@ impl Machine for Toy {
                     rest.push(Output::Event(Event::Said(Said::Solved(solution.is_some()))));
                 }
                 Ask::Fail => return Err(Bug::new("asked for").into()),
+                Ask::Room(there_is) => rest.push(Output::Event(Event::Said(Said::Room(there_is)))),
                 Ask::Later(ms) => {
                     self.timer = Some(now.mono.plus(ms));
                     rest.push(Output::Event(Event::Answer(id, together)));
@@ -154,11 +158,15 @@ impl Machine for Toy {
     fn solved(id: u64, solution: Option<Solution>) -> Ask {
         Ask::Solved(id, solution)
     }
+
+    fn room(there_is: bool) -> Option<Ask> {
+        Some(Ask::Room(there_is))
+    }
 }
 
 /// A [`MemoryStore`] that the test holds as well.
 #[derive(Clone, Default)]
-pub struct Shared(pub Arc<Mutex<MemoryStore>>, pub Arc<AtomicBool>, pub Arc<Index>);
+pub struct Shared(pub Arc<Mutex<MemoryStore>>, pub Arc<AtomicBool>, pub Arc<Index>, pub Disk);
 
 /// What waits for the index of a [`Shared`], and the steps that were taken.
 #[derive(Default)]
@@ -167,6 +175,10 @@ pub struct Index {
     pub steps: AtomicUsize,
     pub fails: AtomicBool,
 }
+
+/// The disk under the store: whether there is no room on it, and how often the reserve was given up.
+#[derive(Clone, Default)]
+pub struct Disk(pub Arc<AtomicBool>, pub Arc<AtomicUsize>);
 
 impl Shared {
     pub fn fail_next(&self, fault: Fault) {
@@ -244,5 +256,12 @@ impl Keeper for Shared {
         self.begin().expect("no transaction is open");
         self.rollback();
         self.1.store(false, Ordering::SeqCst);
+    }
+    fn has_room(&mut self) -> bool {
+        !self.3.0.load(Ordering::SeqCst)
+    }
+    fn give_reserve(&mut self) {
+        self.3.0.store(true, Ordering::SeqCst);
+        self.3.1.fetch_add(1, Ordering::SeqCst);
     }
 }

@@ -2,6 +2,7 @@
 
 mod lists;
 mod networks;
+mod prices;
 mod puts;
 mod room;
 mod world;

@@ -51,6 +51,10 @@ pub enum Kind {
     Slot(u32),
     /// Wants a new block paid each time.
     Greedy,
+    /// Wants the first block paid at so many times the network's price.
+    Pressed(u32),
+    /// Wants a block paid that no quota reaches.
+    Beyond,
     /// No room.
     Full,
     /// Takes boxes, but as coordinator says that all others have no room.
@@ -614,6 +618,17 @@ impl World {
             _ if self.paid.contains(&b.locator()) && !pays(0) => {
                 Err(PutRefusal::NeedProof { price, block: 0 })
             }
+            Kind::Pressed(factor) => {
+                let space = self.file.params.space;
+                let price = PuzzlePrice { tries: space.tries * factor, ..space };
+                let puzzle = space_puzzle(&b.locator(), b.epoch(), 0, price);
+                if proof.is_some_and(|p| p.block == 0 && puzzle.check(&p.solution)) {
+                    custodian.held.push(b.clone());
+                    return Ok(vec![issue(&custodian.key, &right)]);
+                }
+                Err(PutRefusal::NeedProof { price, block: 0 })
+            }
+            Kind::Beyond => Err(PutRefusal::NeedProof { price, block: 16 }),
             Kind::Greedy => {
                 Err(PutRefusal::NeedProof { price, block: u32::try_from(custodian.puts).unwrap() })
             }

@@ -5,26 +5,42 @@
 //!  |_ lock           held while a process uses the directory
 //!  |_ node.key       the node's identity, readable by its owner
 //!  |_ boxes.db       other people's sealed boxes: nothing here that this node could open
+//!  |_ reserve        zeros: room for a full disk
 //! ```
 
+pub mod capacity;
+mod error;
+pub mod metrics;
+mod room;
+
+pub use error::NodeError;
+pub use metrics::MetricsConfig;
+
 use crate::driver::{AskError, Driver, Opener, Parts, StartError, StopReason};
-use crate::home::{HomeError, Lock, node_files};
+use crate::home::{Lock, node_files};
 use crate::machines::NodeNotice;
 use crate::record::{self, Recording};
-use murre_core::{Addr, ErrorKind, HasKind, Now, PeerRef, Transmit, View};
+use murre_core::{Addr, Now, PeerRef, Transmit, View};
 use murre_crypto::{NodeKey, Secret};
 use murre_custodian::{Answer, Command, Config, Custodian, NodeStatus, OpenError};
-use murre_mailbox::{NetworkError, NetworkFile};
-use murre_net::{AddrError, Net, NetConfig, NetError, NetHandle};
-use murre_store::{SqliteStore, StoreError};
-use std::io::{self, Read};
+use murre_mailbox::NetworkFile;
+use murre_net::{AddrError, Net, NetConfig, NetHandle};
+use room::NodeStore;
+use std::io::Read;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-/// Bytes a node holds when nothing else is said: 10 GiB.
-pub const DEFAULT_DISK: u64 = 10 << 30;
 /// Longest network file that is read, bytes.
 const MAX_NETWORK_FILE: u64 = 64 << 10;
+/// Longest wait for a node that is to finish what is under way: what the machine takes at most, and some.
+const DRAIN_LIMIT: Duration = Duration::from_millis(murre_custodian::limits::DRAIN_MS + 5_000);
+/// A node that is done goes on refusing until its links were quiet for so long,
+const QUIET: Duration = Duration::from_millis(50);
+/// and for at most this long.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Which network a node belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,8 +64,10 @@ pub struct NodeConfig {
     pub public: Vec<String>,
     /// Nodes to begin with, as multiaddrs that end in `/p2p/...`.
     pub bootstrap: Vec<String>,
-    /// Bytes it may hold.
-    pub disk: u64,
+    /// Bytes it may hold; without a number [`capacity::derived`] from the free disk at start.
+    pub capacity: Option<u64>,
+    /// Where its numbers are to be had; nowhere if not said.
+    pub metrics: Option<MetricsConfig>,
     /// A file that gets every frame that arrives, for an audit. It must not exist yet, and grows without bound.
     pub record_frames: Option<PathBuf>,
 }
@@ -64,104 +82,9 @@ impl NodeConfig {
             listen: Vec::new(),
             public: Vec::new(),
             bootstrap: Vec::new(),
-            disk: DEFAULT_DISK,
+            capacity: None,
+            metrics: None,
             record_frames: None,
-        }
-    }
-}
-
-/// Why a node does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum NodeError {
-    /// Directory, lock or key cannot be used.
-    #[error(transparent)]
-    Dir(#[from] HomeError),
-    /// The store cannot be opened.
-    #[error("{}: {source}", file.display())]
-    Store {
-        /// The store.
-        file: PathBuf,
-        /// Why.
-        source: StoreError,
-    },
-    /// The file for recorded frames cannot be made.
-    #[error("frames cannot be recorded in {}: {source}", file.display())]
-    Record {
-        /// Which file.
-        file: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The network file cannot be read.
-    #[error("the network file {} cannot be read: {source}", file.display())]
-    NetworkFile {
-        /// Which file.
-        file: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The network file breaks its rules.
-    #[error("the network file {} cannot be used: {why}", file.display())]
-    BadNetwork {
-        /// Which file.
-        file: PathBuf,
-        /// Why.
-        why: NetworkError,
-    },
-    /// An address cannot be used.
-    #[error("the address {text:?} cannot be used: {why}")]
-    BadAddr {
-        /// As given.
-        text: String,
-        /// What is wrong with it.
-        why: AddrError,
-    },
-    /// The network does not start.
-    #[error(transparent)]
-    Net(#[from] NetError),
-    /// The custodian does not open.
-    #[error(transparent)]
-    Open(OpenError),
-    /// The system gave no thread.
-    #[error("the system gave no thread")]
-    Thread,
-}
-
-impl NodeError {
-    /// What to do next.
-    #[must_use]
-    pub const fn hint(&self) -> &'static str {
-        match self {
-            Self::Dir(HomeError::AlreadyRunning { .. }) => "name another directory with --store",
-            Self::Dir(HomeError::KeyMissing { .. }) => {
-                "put node.key back; without it this would be another node, so begin in an empty directory"
-            }
-            Self::Dir(error) => error.hint(),
-            Self::Store { .. } => "check the disk, or name another directory with --store",
-            Self::Record { .. } => "name a file that does not exist yet, where this user may write",
-            Self::NetworkFile { .. } => "check the path given with --network",
-            Self::BadNetwork { .. } => "ask whoever runs the network for its file",
-            Self::BadAddr { .. } => {
-                "write it like /ip4/0.0.0.0/tcp/4001; a bootstrap ends in /p2p/12D3Koo..."
-            }
-            Self::Net(NetError::AddrInUse { .. }) => "choose another port, or 0 to let the system choose",
-            Self::Net(_) => "check the address and the rights of this user",
-            Self::Open(OpenError::OtherNetwork) => "name another directory with --store",
-            Self::Open(_) => "check the disk; a node can begin again in an empty directory",
-            Self::Thread => "free some memory and try again",
-        }
-    }
-}
-
-impl HasKind for NodeError {
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Dir(error) => error.kind(),
-            Self::Store { source, .. } => source.kind(),
-            Self::Net(error) => error.kind(),
-            Self::Open(error) => error.kind(),
-            Self::BadNetwork { .. } | Self::BadAddr { .. } => ErrorKind::Caller,
-            Self::Record { .. } | Self::NetworkFile { .. } | Self::Thread => ErrorKind::Environment,
         }
     }
 }
@@ -173,6 +96,10 @@ pub struct NodeReady {
     pub peer: String,
     /// Addresses it listens on, each with `/p2p/...`: any of them serves as a bootstrap.
     pub listen: Vec<String>,
+    /// Bytes it may hold.
+    pub capacity: u64,
+    /// Where its numbers are to be had.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// A running node. Dropping it stops it without waiting.
@@ -182,6 +109,8 @@ pub struct NodeHandle {
     driver: Driver<Custodian>,
     net: NetHandle,
     recording: Option<Recording>,
+    drained: watch::Receiver<Option<usize>>,
+    _metrics: Option<metrics::Serving>,
 }
 
 impl NodeHandle {
@@ -199,6 +128,32 @@ impl NodeHandle {
         match self.driver.ask(Command::Status).await? {
             Answer::Status(status) => Ok(status),
             Answer::Done | Answer::WrongSolution => Err(AskError::Environment),
+        }
+    }
+
+    /// Begins nothing new and finishes what is under way, within ten seconds. Answers with what was left; nothing if the
+    /// node did not say. Then shut it down.
+    // spec: K-45
+    pub async fn drain(&self) -> Option<usize> {
+        self.driver.ask(Command::Drain).await.ok()?;
+        let mut drained = self.drained.clone();
+        let said = drained.wait_for(Option::is_some);
+        let left = tokio::time::timeout(DRAIN_LIMIT, said).await.ok()?.ok().and_then(|left| *left);
+        // Whoever asked before it could know gets its refusal before the link goes.
+        let _ = tokio::time::timeout(LINGER, self.quiet()).await;
+        left
+    }
+
+    /// Waits until nothing has come in for a moment.
+    async fn quiet(&self) {
+        let mut before = self.driver.counts().inputs;
+        loop {
+            tokio::time::sleep(QUIET).await;
+            let now = self.driver.counts().inputs;
+            if now == before {
+                return;
+            }
+            before = now;
         }
     }
 
@@ -228,6 +183,13 @@ impl NodeHandle {
 /// # Errors
 /// [`NodeError`]; nothing is left running.
 pub async fn run(config: NodeConfig) -> Result<NodeHandle, NodeError> {
+    if let Some(asked) = config.capacity.filter(|asked| *asked < capacity::LEAST) {
+        return Err(NodeError::Capacity { asked });
+    }
+    let listener = match config.metrics {
+        Some(config) => Some(metrics::bind(config).await?),
+        None => None,
+    };
     let network = read_network(&config.network)?;
     let bootstrap = config
         .bootstrap
@@ -248,7 +210,8 @@ pub async fn run(config: NodeConfig) -> Result<NodeHandle, NodeError> {
     };
     let dir = config.store;
     let opened = tokio::task::spawn_blocking(move || open_dir(&dir)).await;
-    let (lock, key, store) = opened.map_err(|_| NodeError::Thread)??;
+    let Opened { lock, key, store, derived } = opened.map_err(|_| NodeError::Thread)??;
+    let capacity = config.capacity.unwrap_or(derived);
     let record = config.record_frames.map(create_record).transpose()?;
 
     let listen = listen.into_iter().map(Addr).collect();
@@ -261,12 +224,17 @@ pub async fn run(config: NodeConfig) -> Result<NodeHandle, NodeError> {
         }
     };
     let carrier = net.clone();
+    let (tell_drained, drained) = watch::channel(None);
     let parts = Parts::<Custodian, _, _> {
         store,
-        opener: OpenNode { key, network, addrs: public, bootstrap, disk: config.disk },
+        opener: OpenNode { key, network, addrs: public, bootstrap, disk: capacity },
         inputs,
         transmit: Box::new(move |transmit: Transmit| carrier.send(transmit)),
-        notice: Box::new(|notice: NodeNotice| match notice {
+        notice: Box::new(move |notice: NodeNotice| match notice {
+            NodeNotice::Drained(left) => {
+                tracing::info!(left, "nothing is under way any more");
+                let _ = tell_drained.send(Some(left));
+            }
             NodeNotice::Ready => tracing::info!("the node takes part"),
             NodeNotice::Nodes(nodes) => tracing::info!(nodes, "the directory changed"),
         }),
@@ -277,9 +245,15 @@ pub async fn run(config: NodeConfig) -> Result<NodeHandle, NodeError> {
         StartError::Open(error) => NodeError::Open(error),
         StartError::Thread => NodeError::Thread,
     })?;
-    let ready =
-        NodeReady { peer: peer_text(&net), listen: net.listeners().into_iter().map(|addr| addr.0).collect() };
-    Ok(NodeHandle { ready, driver, net, recording })
+    let listen = net.listeners().into_iter().map(|addr| addr.0).collect();
+    let ready = NodeReady {
+        peer: peer_text(&net),
+        listen,
+        capacity,
+        metrics: listener.as_ref().and_then(|l| l.local_addr().ok()),
+    };
+    let serving = listener.map(|listener| metrics::serve(listener, driver.clone()));
+    Ok(NodeHandle { ready, driver, net, recording, drained, _metrics: serving })
 }
 
 fn bad_addr(text: &str) -> impl FnOnce(AddrError) -> NodeError + '_ {
@@ -302,10 +276,20 @@ fn read_network(choice: &NetworkChoice) -> Result<NetworkFile, NodeError> {
     NetworkFile::decode(&bytes).map_err(|why| NodeError::BadNetwork { file, why })
 }
 
-fn open_dir(dir: &Path) -> Result<(Lock, Zeroizing<[u8; 32]>, SqliteStore), NodeError> {
+/// What a node's directory gives.
+struct Opened {
+    lock: Lock,
+    key: Zeroizing<[u8; 32]>,
+    store: NodeStore,
+    /// What it may hold if nobody says.
+    derived: u64,
+}
+
+fn open_dir(dir: &Path) -> Result<Opened, NodeError> {
     let (lock, key, file) = node_files(dir)?;
-    let store = SqliteStore::open(&file, None, murre_store::Config::default());
-    Ok((lock, key, store.map_err(|source| NodeError::Store { file, source })?))
+    let store = NodeStore::open(dir, &file).map_err(|source| NodeError::Store { file, source })?;
+    let derived = capacity::of(dir).map_err(|source| NodeError::Disk { dir: dir.to_owned(), source })?;
+    Ok(Opened { lock, key, store, derived })
 }
 
 /// The peer id in base58: the last part of any address with it.
