@@ -37,11 +37,6 @@ use zeroize::Zeroizing;
 const MAX_NETWORK_FILE: u64 = 64 << 10;
 /// Longest wait for a node that is to finish what is under way: what the machine takes at most, and some.
 const DRAIN_LIMIT: Duration = Duration::from_millis(murre_custodian::limits::DRAIN_MS + 5_000);
-/// A node that is done goes on refusing until its links were quiet for so long,
-const QUIET: Duration = Duration::from_millis(50);
-/// and for at most this long.
-const LINGER: Duration = Duration::from_secs(1);
-
 /// Which network a node belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NetworkChoice {
@@ -138,23 +133,7 @@ impl NodeHandle {
         self.driver.ask(Command::Drain).await.ok()?;
         let mut drained = self.drained.clone();
         let said = drained.wait_for(Option::is_some);
-        let left = tokio::time::timeout(DRAIN_LIMIT, said).await.ok()?.ok().and_then(|left| *left);
-        // Whoever asked before it could know gets its refusal before the link goes.
-        let _ = tokio::time::timeout(LINGER, self.quiet()).await;
-        left
-    }
-
-    /// Waits until nothing has come in for a moment.
-    async fn quiet(&self) {
-        let mut before = self.driver.counts().inputs;
-        loop {
-            tokio::time::sleep(QUIET).await;
-            let now = self.driver.counts().inputs;
-            if now == before {
-                return;
-            }
-            before = now;
-        }
+        tokio::time::timeout(DRAIN_LIMIT, said).await.ok()?.ok().and_then(|left| *left)
     }
 
     /// Waits until the node has stopped by itself, and says why.
