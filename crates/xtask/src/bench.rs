@@ -22,16 +22,35 @@ const E2E: [&str; 9] = [
     "offline_catchup_ms",
 ];
 
-/// Builds, drives and checks part `e2e`: two homes and eight nodes, each a process of its own.
+/// The rows of part `app`, each exactly once.
+const APP: [&str; 4] = ["start_100k_ms", "open_chat_100k_ms", "rss_idle_mb", "search_1m_ms"];
+
+/// Part `e2e`: two homes and eight nodes, each a process of its own.
+///
+/// # Errors
+/// See [`drive`].
+pub fn e2e(root: &Path, json: bool, smoke: bool) -> Result<()> {
+    drive(root, "bench_e2e", &E2E, json, smoke)
+}
+
+/// Part `app`: one home with many messages, a process of its own.
+///
+/// # Errors
+/// See [`drive`].
+pub fn app(root: &Path, json: bool, smoke: bool) -> Result<()> {
+    drive(root, "bench_app", &APP, json, smoke)
+}
+
+/// Builds the program and the one that drives it, and checks what is printed.
 ///
 /// # Errors
 /// Something does not build, the drive fails, or a row is missing or printed twice.
-pub fn e2e(root: &Path, json: bool, smoke: bool) -> Result<()> {
+fn drive(root: &Path, example: &str, rows: &[&str], json: bool, smoke: bool) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(&cargo);
     build.current_dir(root).args(["build", "--quiet", "--locked", "-p", "murre-cli", "-p", "murre"]);
     // One call for both, so that both see the same features and nothing is built twice.
-    build.args(["--bin", "murre", "--example", "bench_e2e"]);
+    build.args(["--bin", "murre", "--example", example]);
     if !smoke {
         build.arg("--release");
     }
@@ -39,11 +58,11 @@ pub fn e2e(root: &Path, json: bool, smoke: bool) -> Result<()> {
         bail!("the benchmark does not build");
     }
     let made = target(root).join(if smoke { "debug" } else { "release" });
-    let mut drive = Command::new(made.join("examples/bench_e2e"));
+    let mut drive = Command::new(made.join("examples").join(example));
     drive.arg(made.join("murre"));
     drive.args(json.then_some("--json")).args(smoke.then_some("--smoke"));
     let printed = echo(&mut drive)?;
-    match wrong(&E2E, &printed).as_slice() {
+    match wrong(rows, &printed).as_slice() {
         [] => Ok(()),
         rows => bail!("not printed exactly once: {}", rows.join(", ")),
     }

@@ -52,12 +52,15 @@ enum Chore {
 enum Part {
     /// Two homes and eight nodes as processes, driven through the local API
     E2e,
+    /// One home with 100,000 and one with a million messages, searched and opened through the local API
+    App,
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Tidy { sizes } => tidy::run(&root(), sizes),
         Chore::Bench { part: Part::E2e, json, smoke } => bench::e2e(&root(), json, smoke),
+        Chore::Bench { part: Part::App, json, smoke } => bench::app(&root(), json, smoke),
         Chore::Soak { minutes, seed } => soak::run(&root(), minutes, seed),
     };
     match done {
