@@ -9,7 +9,7 @@ use crate::invite::InviteLink;
 use crate::limits::{MAX_INVITES, MAX_NAME, MAX_REPLACED, PERSONAL_SLOTS, PUBLIC_SLOTS};
 use crate::rows::{self, InviteRow};
 use murre_core::codec;
-use murre_core::id::{Bytes, LinkSecretId};
+use murre_core::id::{Bytes, LinkSecretId, NetworkId};
 use murre_core::params::delivery::BOX_TTL_HOURS;
 use murre_core::time::DAY;
 use murre_core::{CommandId, Direction, Label, PeerRef, Range, TurnError, View, Wall};
@@ -169,6 +169,21 @@ impl Contacts {
                 self.replace(cx, &open, old)?;
             }
         }
+        let link = self.make(cx, me, network, wish, package)?;
+        let expires = link.expires;
+        cx.up(ContactsUp::Answer(id, Ok(Answer::Invite { link, expires })));
+        Ok(true)
+    }
+
+    /// Makes a link, its keys and its door.
+    fn make(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        me: &Account,
+        network: NetworkId,
+        wish: Wish,
+        package: (Bytes<32>, Vec<u8>),
+    ) -> Result<InviteLink, TurnError> {
         let owner = BlindKey::generate(cx.rng);
         let request = RequestKey::generate(cx.rng);
         let public = wish.kind != LinkKind::Personal;
@@ -200,8 +215,7 @@ impl Contacts {
         };
         rows::put(cx.tx, rows::INVITES, link.id().as_bytes(), &row);
         self.open_door(cx, me, &link, &row)?;
-        cx.up(ContactsUp::Answer(id, Ok(Answer::Invite { link, expires })));
-        Ok(true)
+        Ok(link)
     }
 
     /// Another public link takes the place of these. They are read for a while; of those replaced before, only so many.

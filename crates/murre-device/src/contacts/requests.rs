@@ -203,6 +203,10 @@ impl Contacts {
         else {
             return Ok(());
         };
+        // spec: F-23
+        if contact.state == ContactState::Blocked {
+            return Ok(());
+        }
         let link = parse_link(&link)?;
         let address = door_keys(&link).address();
         if object.is_some_and(|o| address.at(o.e).ok() != Some(o.place)) {

@@ -129,6 +129,25 @@ fn a_request_that_was_blocked_waits_again_and_only_the_blocked_can_be_unblocked(
 }
 
 #[test]
+fn a_request_is_not_placed_at_the_door_of_somebody_blocked_meanwhile() {
+    let mut world = World::new(3);
+    let (bob, alice) = (world.person("Bob"), world.person("Alice"));
+    world.run(MINUTE);
+    let link = invite(&mut world, bob);
+    let chat = add(&mut world, alice, &link);
+    let (a, b) = (account(&world, alice), account(&world, bob));
+    // Before the door was even read.
+    block(&mut world, alice, b);
+    world.run(20 * MINUTE);
+    assert!(query::contacts(world.view(bob)).unwrap().is_empty());
+    assert_eq!(unblock(&mut world, alice, b), Ok(ContactState::Requested));
+    let waiting = send(&mut world, alice, chat, "now I ask");
+    assert!(world.run_until(20 * MINUTE, |w| has_contact(w, bob, a, ContactState::Incoming)));
+    accept(&mut world, bob, a);
+    assert!(world.run_until(20 * MINUTE, |w| state(w, alice, waiting) == MessageState::Delivered));
+}
+
+#[test]
 fn an_own_request_rests_while_its_maker_is_blocked_and_goes_on_after() {
     let mut world = World::new(3);
     let (bob, alice) = (world.person("Bob"), world.person("Alice"));
