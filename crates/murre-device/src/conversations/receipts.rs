@@ -107,56 +107,33 @@ impl Conversations {
             // Nobody can receipt what was not written.
             let frontier = self.logs.frontier(cx.tx, LogNo(log.no)).map_err(|e| super::fatal(&e))?;
             let Some(own) = frontier.iter().find(|(by, _)| *by == log.by).map(|(_, s)| *s) else { continue };
-            if let Some((_, upto)) = receipt.d.iter().find(|(by, _)| *by == log.by)
-                && raise(&mut acks.delivered, log.no, (*upto).min(own))
-            {
-                cx.up(ConvUp::Acked { log: log.no, upto: (*upto).min(own) });
-            }
-            let Some((_, from, upto)) = receipt.r.iter().find(|(by, ..)| *by == log.by) else { continue };
-            let upto = (*upto).min(own);
-            // spec: D-33
-            if !on {
-                raise(&mut acks.hidden, log.no, upto);
-                continue;
-            }
-            let hidden = level(&acks.hidden, log.no).map_or(0, |hidden| hidden.saturating_add(1));
-            let (from, old) = ((*from).max(hidden), acks.read.clone());
-            if from <= upto && add_range(&mut acks.read, log.no, from, upto) {
-                self.tell_read(cx, no, row, log.no, &old, (from, upto))?;
+            let arrived = receipt.d.iter().find(|(by, _)| *by == log.by).map(|(_, upto)| (*upto).min(own));
+            let arrived = arrived.filter(|upto| raise(&mut acks.delivered, log.no, *upto));
+            let read = receipt.r.iter().find(|(by, ..)| *by == log.by);
+            let read = match read.map(|(_, from, upto)| (*from, (*upto).min(own))) {
+                // spec: D-33
+                Some((_, upto)) if !on => {
+                    raise(&mut acks.hidden, log.no, upto);
+                    None
+                }
+                Some((from, upto)) => {
+                    let hidden = level(&acks.hidden, log.no).map_or(0, |hidden| hidden.saturating_add(1));
+                    let (from, old) = (from.max(hidden), acks.read.clone());
+                    if from <= upto && add_range(&mut acks.read, log.no, from, upto) {
+                        read_now(cx, no, row, log.no, &old, (from, upto))?
+                    } else {
+                        None
+                    }
+                }
+                None => None,
+            };
+            // Told together, so that a message arrives before it is read.
+            if arrived.is_some() || read.is_some() {
+                cx.up(ConvUp::Acked { log: log.no, upto: arrived, read });
             }
         }
         if acks != before {
             rows::put(cx.tx, rows::ACKS, &key, &acks);
-        }
-        Ok(())
-    }
-
-    fn tell_read(
-        &mut self,
-        cx: &mut Ctx<'_, '_>,
-        no: u32,
-        row: &ChatRow,
-        log: u32,
-        old: &[ReadRange],
-        (from, upto): (u32, u32),
-    ) -> Result<(), TurnError> {
-        let mut messages = Vec::new();
-        let newest =
-            cx.tx.scan(rows::TIMELINE, &Range::prefix(&no.to_be_bytes()), Direction::Backward, READ_SCAN)?;
-        for (_, number) in newest {
-            let Some(message) = rows::get::<MessageRow>(cx.tx, rows::MESSAGES, &number)? else { continue };
-            let Some(seq) = message.seq.filter(|_| message.own && message.log == log) else { continue };
-            if seq < from {
-                break;
-            }
-            if seq <= upto && !in_range(old, log, seq) {
-                messages.push(message.id);
-            }
-        }
-        messages.reverse();
-        if let Some(chat) = row.logs.first().filter(|_| !messages.is_empty()) {
-            let state = MessageState::Read;
-            cx.up(ConvUp::Notice(Notice::MessageState { chat: chat.id, messages, state }));
         }
         Ok(())
     }
@@ -351,6 +328,33 @@ fn raise(list: &mut Vec<(u32, u32)>, log: u32, upto: u32) -> bool {
             true
         }
     }
+}
+
+/// What is read now and was not before.
+fn read_now(
+    cx: &Ctx<'_, '_>,
+    no: u32,
+    row: &ChatRow,
+    log: u32,
+    old: &[ReadRange],
+    (from, upto): (u32, u32),
+) -> Result<Option<Notice>, TurnError> {
+    let mut messages = Vec::new();
+    let newest =
+        cx.tx.scan(rows::TIMELINE, &Range::prefix(&no.to_be_bytes()), Direction::Backward, READ_SCAN)?;
+    for (_, number) in newest {
+        let Some(message) = rows::get::<MessageRow>(cx.tx, rows::MESSAGES, &number)? else { continue };
+        let Some(seq) = message.seq.filter(|_| message.own && message.log == log) else { continue };
+        if seq < from {
+            break;
+        }
+        if seq <= upto && !in_range(old, log, seq) {
+            messages.push(message.id);
+        }
+    }
+    messages.reverse();
+    let chat = row.logs.first().filter(|_| !messages.is_empty());
+    Ok(chat.map(|chat| Notice::MessageState { chat: chat.id, messages, state: MessageState::Read }))
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ impl Device {
             }
             FilesUp::Withdraw(file) => {
                 let cx = cx!(self, now, tx, delivery);
-                self.delivery.acked(cx, FILE_LOG | file, u32::MAX)?;
+                self.delivery.acked(cx, FILE_LOG | file, Some(u32::MAX), None)?;
             }
         }
         Ok(())
