@@ -25,6 +25,8 @@ pub mod content;
 pub mod conversations;
 pub mod delivery;
 pub mod event;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod invite;
 pub mod limits;
 mod meeting;

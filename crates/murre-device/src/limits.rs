@@ -20,6 +20,8 @@ pub const MAX_INCOMING: usize = 64;
 pub const MAX_LEFT: usize = 256;
 /// Largest sealed request, bytes.
 pub const MAX_REQUEST: usize = 64 << 10;
+/// Most spare grants in a request.
+pub const MAX_SPARES: usize = 4;
 /// Sealed packets in one box or frame.
 pub const MAX_PACKETS: usize = 256;
 /// Links named in one `want`.

@@ -19,6 +19,7 @@ mod doors;
 mod incoming;
 mod requests;
 
+pub use doors::DoorPayload;
 pub use requests::RequestBody;
 
 use crate::account::Account;

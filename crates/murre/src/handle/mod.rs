@@ -5,7 +5,7 @@
 
 mod error;
 mod events;
-mod resolve;
+pub(crate) mod resolve;
 
 pub use error::CallError;
 pub use events::{EventPage, Events};

@@ -134,6 +134,10 @@ impl Wrapped {
         KdfCost { mem: self.m, passes: self.t, lanes: self.p }
     }
 
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        codec::decode(bytes, MAX_KEY_FILE).ok().filter(|file: &Self| file.v == 1 && file.sum() == file.c)
+    }
+
     fn sum(&self) -> Bytes<8> {
         let numbers = [self.m, self.t, self.p].map(u32::to_be_bytes).concat();
         checksum(&[&[self.v], &numbers, &self.n.0, &self.s.0, &self.w.0])
@@ -161,13 +165,10 @@ impl KeyFile {
             (true, true) => Err(HomeError::TwoKeys { home: home.to_owned() }),
             (false, false) => Err(HomeError::KeyMissing { home: home.to_owned() }),
             (true, false) => Ok(Self::Plain(read_plain(&plain)?)),
-            (false, true) => {
-                let file: Wrapped = load(&wrapped)?;
-                if file.v != 1 || file.sum() != file.c {
-                    return Err(HomeError::KeyDamaged { file: wrapped });
-                }
-                Ok(Self::Wrapped(wrapped, Box::new(file)))
-            }
+            (false, true) => match Wrapped::decode(&load(&wrapped)?) {
+                Some(file) => Ok(Self::Wrapped(wrapped, Box::new(file))),
+                None => Err(HomeError::KeyDamaged { file: wrapped }),
+            },
         }
     }
 
@@ -204,12 +205,19 @@ impl KeyFile {
 
 /// Reads a key that only the rights of its file protect.
 pub(super) fn read_plain(path: &Path) -> Result<Zeroizing<[u8; 32]>, HomeError> {
-    let file: Plain = load(path)?;
+    decode_plain(&load(path)?).ok_or_else(|| HomeError::KeyDamaged { file: path.to_owned() })
+}
+
+fn decode_plain(bytes: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
+    let file: Plain = codec::decode(bytes, MAX_KEY_FILE).ok()?;
     let key = Zeroizing::new(file.k.0);
-    if file.v != 1 || checksum(&[&[file.v], key.as_slice()]) != file.c {
-        return Err(HomeError::KeyDamaged { file: path.to_owned() });
-    }
-    Ok(key)
+    (file.v == 1 && checksum(&[&[file.v], key.as_slice()]) == file.c).then_some(key)
+}
+
+/// What a key file is encoded to after it was decoded: the same bytes, or there are two for one key.
+pub(super) fn again(bytes: &[u8]) -> Option<Vec<u8>> {
+    let plain_again = || decode_plain(bytes).map(|key| plain(&key).to_vec());
+    Wrapped::decode(bytes).map(|file| codec::encode(&file)).or_else(plain_again)
 }
 
 /// Draws such a key and writes its file.
@@ -230,12 +238,13 @@ fn plain(key: &[u8; 32]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(codec::encode(&file))
 }
 
-fn load<T: Serialize + serde::de::DeserializeOwned>(path: &Path) -> Result<T, HomeError> {
+/// A file as it is, but never more of it than a key file has and one byte.
+fn load(path: &Path) -> Result<Zeroizing<Vec<u8>>, HomeError> {
     let mut bytes = Zeroizing::new(Vec::new());
     fs::File::open(path)
         .and_then(|file| file.take(MAX_KEY_FILE as u64 + 1).read_to_end(&mut bytes))
         .map_err(HomeError::io(path))?;
-    codec::decode(&bytes, MAX_KEY_FILE).map_err(|_| HomeError::KeyDamaged { file: path.to_owned() })
+    Ok(bytes)
 }
 
 fn stretch(passphrase: &Passphrase, salt: &[u8; 16], cost: KdfCost) -> Result<Secret<32>, HomeError> {
