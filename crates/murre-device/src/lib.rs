@@ -26,6 +26,8 @@ pub mod conversations;
 pub mod delivery;
 pub mod event;
 pub mod files;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod invite;
 pub mod limits;
 mod meeting;

@@ -26,6 +26,8 @@ pub const MAX_KNOWN_DEVICES: usize = 16;
 pub const MAX_LEFT: usize = 256;
 /// Largest sealed request, bytes.
 pub const MAX_REQUEST: usize = 64 << 10;
+/// Most spare grants in a request.
+pub const MAX_SPARES: usize = 4;
 /// Sealed packets in one box or frame.
 pub const MAX_PACKETS: usize = 256;
 /// Links named in one `want`.
@@ -86,6 +88,8 @@ pub const MAX_FILE_WORK: usize = 4_096;
 pub const AUTO_FETCH: u64 = 64 << 20;
 /// Bytes of one contact that are fetched unasked at once.
 pub const MAX_AUTO_BYTES: u64 = 256 << 20;
+/// Bytes of one contact that are fetched unasked in a day.
+pub const MAX_AUTO_DAY: u64 = 512 << 20;
 /// Chunks on their way to us from one contact: half of what a link queues.
 pub const FILE_WINDOW: usize = 8;
 /// Files of one contact that are asked for at once.
@@ -98,6 +102,8 @@ pub const ASK_AGAIN_MS: u64 = 5_000;
 pub const ASK_MAX_MS: u64 = 60_000;
 /// A small file that does not come is asked for by mailbox after this, at doubling waits up to [`ASK_MAIL_MAX_MS`], ms.
 pub const ASK_MAIL_MS: u64 = 10 * 60_000;
+/// The same, while the user waits for it.
+pub const ASK_MAIL_SOON_MS: u64 = 10_000;
 /// See [`ASK_MAIL_MS`].
 pub const ASK_MAIL_MAX_MS: u64 = 24 * 3_600_000;
 /// An asking by mailbox is answered again after this, ms.

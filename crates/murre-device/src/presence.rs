@@ -22,6 +22,7 @@ use murre_core::id::{Bytes, PeerKey};
 use murre_core::link::{MAX_ADDR, MAX_ADDRS, MAX_FRAME};
 use murre_core::params::delivery::PRESENCE_MS;
 use murre_core::{Addr, Class, Cx, Dest, Label, LinkId, LinkUp, Mono, PeerRef, Transmit};
+use murre_mailbox::limits::list;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, VecDeque};
@@ -53,6 +54,7 @@ pub enum PresenceUp {
 type Ctx<'a, 'v> = Cx<'a, 'v, PresenceUp>;
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 enum Frame {
     /// Makes the carrier open a link; says nothing.
     #[serde(rename = "k")]
@@ -64,7 +66,11 @@ enum Frame {
     #[serde(rename = "d")]
     Done { m: Bytes<32> },
     #[serde(rename = "p")]
-    Packets { p: Vec<ByteBuf> },
+    Packets {
+        /// Counted while they are read: a million empty packets fit into one frame and would fill 24 times its room.
+        #[serde(deserialize_with = "list::<MAX_PACKETS, _, _>")]
+        p: Vec<ByteBuf>,
+    },
 }
 
 #[derive(Debug)]
@@ -251,8 +257,7 @@ impl Presence {
 
     /// A frame between devices.
     pub fn frame(&mut self, cx: &mut Ctx<'_, '_>, id: LinkId, bytes: &[u8]) {
-        let frame = bytes.get(1..).and_then(|b| codec::decode::<Frame>(b, MAX_FRAME).ok());
-        let (Some(frame), Some(link)) = (frame, self.links.get_mut(&id)) else {
+        let (Some(frame), Some(link)) = (decode(bytes), self.links.get_mut(&id)) else {
             return self.close(cx, id);
         };
         let (dk, ak) = (link.dialer, link.acceptor);
@@ -274,7 +279,7 @@ impl Presence {
                 if ok { self.proven(cx, id, contact) } else { self.close(cx, id) }
             }
             // spec: D-17
-            (Frame::Packets { p }, Stage::Proven { contact }) if p.len() <= MAX_PACKETS => {
+            (Frame::Packets { p }, Stage::Proven { contact }) => {
                 let contact = *contact;
                 cx.up(PresenceUp::Packets(contact, p.into_iter().map(ByteBuf::into_vec).collect()));
             }
@@ -387,6 +392,18 @@ fn encode(frame: &Frame) -> Vec<u8> {
     let mut out = vec![FRAME_KIND];
     out.extend_from_slice(&codec::encode(frame));
     out
+}
+
+fn decode(bytes: &[u8]) -> Option<Frame> {
+    match bytes {
+        [FRAME_KIND, body @ ..] => codec::decode(body, MAX_FRAME - 1).ok(),
+        _ => None,
+    }
+}
+
+/// What a decoded frame is encoded to: the same bytes, or there are two for one value.
+pub(crate) fn again(bytes: &[u8]) -> Option<Vec<u8>> {
+    decode(bytes).map(|frame| encode(&frame))
 }
 
 /// Whether both are equal, in time that does not depend on where they differ.

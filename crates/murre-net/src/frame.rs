@@ -24,7 +24,7 @@ const FIRST_ROOM: usize = 4 << 10;
 ///
 /// # Errors
 /// Why the link is over: the stream ended or stalled, or the length broke the rule.
-pub(crate) async fn read_frame<R: AsyncRead + Unpin>(from: &mut R) -> Result<Vec<u8>, LinkDownReason> {
+pub async fn read_frame<R: AsyncRead + Unpin>(from: &mut R) -> Result<Vec<u8>, LinkDownReason> {
     let mut head = [0u8; 4];
     from.read_exact(&mut head).await.map_err(|_| LinkDownReason::Closed)?;
     let len = u32::from_be_bytes(head) as usize;
@@ -45,7 +45,7 @@ pub(crate) async fn read_frame<R: AsyncRead + Unpin>(from: &mut R) -> Result<Vec
 ///
 /// # Errors
 /// The stream broke, or made no progress for [`STALL_TIMEOUT`].
-pub(crate) async fn write_frame<W: AsyncWrite + Unpin>(to: &mut W, bytes: &[u8]) -> io::Result<()> {
+pub async fn write_frame<W: AsyncWrite + Unpin>(to: &mut W, bytes: &[u8]) -> io::Result<()> {
     let len = u32::try_from(bytes.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     progress(to.write_all(&len.to_be_bytes())).await?;
     for chunk in bytes.chunks(CHUNK) {

@@ -32,4 +32,6 @@ mod task;
 pub use addr::{AddrError, ParsedAddr, addr_with_peer, parse_addr, parse_peer};
 pub use board::NetStats;
 pub use error::NetError;
+#[doc(hidden)]
+pub use frame::{read_frame, write_frame};
 pub use net::{Net, NetConfig, NetHandle};

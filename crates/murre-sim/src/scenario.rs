@@ -20,6 +20,16 @@ pub struct Scenario {
     pub sabotage: Option<String>,
 }
 
+impl Scenario {
+    /// Reads one file.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn decode(bytes: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(bytes)
+    }
+}
+
 /// Where they lie.
 #[must_use]
 pub fn directory() -> PathBuf {
@@ -36,7 +46,7 @@ pub fn all() -> anyhow::Result<Vec<(String, Scenario)>> {
         let path = entry?.path();
         if path.extension().is_some_and(|e| e == "json") {
             let name = path.file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            out.push((name, serde_json::from_slice(&std::fs::read(&path)?)?));
+            out.push((name, Scenario::decode(&std::fs::read(&path)?)?));
         }
     }
     out.sort_by(|a, b| a.0.cmp(&b.0));

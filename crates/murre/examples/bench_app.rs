@@ -169,7 +169,7 @@ impl Made {
         murre::init(InitConfig {
             home: home.to_owned(),
             name: "Ann".into(),
-            passphrase: None,
+            shield: murre::Shield::KeyFile,
             phrase: None,
         })?;
         let (held, mut store, _counter) = Home::open(home, None)?;

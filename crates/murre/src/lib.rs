@@ -33,6 +33,8 @@
 pub mod api;
 pub mod client;
 pub mod driver;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod handle;
 pub mod home;
 mod init;

@@ -10,13 +10,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The rows of part `e2e`, each exactly once.
-const E2E: [&str; 9] = [
+const E2E: [&str; 12] = [
     "disk_fsync_p50_ms",
     "connect_ms",
     "direct_p50_ms",
     "direct_p99_ms",
     "wire_bytes_per_100b",
     "direct_sustained_per_s",
+    "file_mb_per_s",
+    "file_1gib_ratio",
+    "file_resume_extra_chunks",
     "mailbox_p50_ms",
     "mailbox_p95_ms",
     "offline_catchup_ms",

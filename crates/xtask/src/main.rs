@@ -4,6 +4,7 @@
 //! makes of a file, and each has a test that shows it catching what it is for.
 
 mod bench;
+mod fuzz;
 mod soak;
 mod tidy;
 
@@ -37,6 +38,14 @@ enum Chore {
         #[arg(long)]
         smoke: bool,
     },
+    /// Hostile bytes for every decoder, under libFuzzer
+    Fuzz {
+        /// A target; or `seeds`, which writes the seeds into the corpus; or `keep`, which takes finds into it
+        what: Option<String>,
+        /// How long each target is tried
+        #[arg(long, default_value_t = 5.0)]
+        minutes: f64,
+    },
     /// Twelve nodes and six people as processes, killed, stopped and wiped by chance while everybody writes
     Soak {
         /// How long
@@ -61,6 +70,14 @@ fn main() -> ExitCode {
         Chore::Tidy { sizes } => tidy::run(&root(), sizes),
         Chore::Bench { part: Part::E2e, json, smoke } => bench::e2e(&root(), json, smoke),
         Chore::Bench { part: Part::App, json, smoke } => bench::app(&root(), json, smoke),
+        Chore::Fuzz { what, minutes } => {
+            let what = match what.as_deref() {
+                Some("seeds") => fuzz::What::Seeds,
+                Some("keep") => fuzz::What::Keep,
+                _ => fuzz::What::Run { name: what, minutes },
+            };
+            fuzz::run(&root(), what)
+        }
         Chore::Soak { minutes, seed } => soak::run(&root(), minutes, seed),
     };
     match done {

@@ -8,13 +8,14 @@ use crate::event::Notice;
 use crate::invite::InviteLink;
 use crate::limits::{MAX_INVITES, MAX_NAME, MAX_REPLACED, PERSONAL_SLOTS, PUBLIC_SLOTS};
 use crate::rows::{self, InviteRow};
-use murre_core::codec;
+use murre_core::codec::{self, CodecError};
 use murre_core::id::{Bytes, LinkSecretId, NetworkId};
 use murre_core::params::delivery::BOX_TTL_HOURS;
 use murre_core::time::DAY;
 use murre_core::{CommandId, Direction, Label, PeerRef, Range, TurnError, View, Wall};
 use murre_crypto::{BlindKey, DeviceCert, RequestKey, RequestPublic, Secret, seal};
 use murre_mailbox::client::{PutKey, WatchKey};
+use murre_mailbox::limits::list;
 use murre_mailbox::{MailboxKind, ReaderKeys, TagPublic};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -46,7 +47,8 @@ pub struct DoorPayload {
     pub c: DeviceCert,
     /// Requests are sealed to this.
     pub r: RequestPublic,
-    /// MLS key packages, one per device.
+    /// MLS key packages, one per device, counted while they are read.
+    #[serde(deserialize_with = "list::<MAX_PACKAGES, _, _>")]
     pub k: Vec<ByteBuf>,
     /// Tag key of the maker's device, so that the asker can certify it.
     pub t: TagPublic,
@@ -56,6 +58,18 @@ pub struct DoorPayload {
 
 /// Largest door payload.
 pub const MAX_PAYLOAD: usize = 48 << 10;
+/// Most key packages in a door payload.
+pub const MAX_PACKAGES: usize = 16;
+
+impl DoorPayload {
+    /// Reads an opened payload.
+    ///
+    /// # Errors
+    /// [`CodecError`] if it is none, or holds more than it may.
+    pub fn decode(plain: &[u8]) -> Result<Self, CodecError> {
+        codec::decode(plain, MAX_PAYLOAD)
+    }
+}
 
 /// Mailbox keys every holder of a link derives.
 pub(super) fn door_keys(link: &InviteLink) -> ReaderKeys {
@@ -93,10 +107,9 @@ fn seal_payload(link: &InviteLink, epoch: u64, plain: &[u8]) -> Vec<u8> {
 pub(super) fn open_payload(link: &InviteLink, epoch: u64, sealed: &[u8]) -> Option<DoorPayload> {
     let (nonce, sealed) = sealed.split_first_chunk::<24>()?;
     let plain = seal::open(&object_key(link, epoch), nonce, link.id().as_bytes(), sealed).ok()?;
-    let payload: DoorPayload = codec::decode(&plain, MAX_PAYLOAD).ok()?;
+    let payload = DoorPayload::decode(&plain).ok()?;
     let account = payload.c.clone().verify().ok()?.a;
-    (payload.v == 1 && account == link.account && !payload.k.is_empty() && payload.k.len() <= 16)
-        .then_some(payload)
+    (payload.v == 1 && account == link.account && !payload.k.is_empty()).then_some(payload)
 }
 
 fn watch_of(link: LinkSecretId) -> WatchKey {

@@ -8,7 +8,7 @@ use crate::command::{CommandError, ContactState};
 use crate::content::clean_line;
 use crate::event::Notice;
 use crate::invite::InviteLink;
-use crate::limits::{MAX_CONTACTS, MAX_HELLO, MAX_INCOMING, MAX_LEFT, MAX_REQUEST};
+use crate::limits::{MAX_CONTACTS, MAX_HELLO, MAX_INCOMING, MAX_LEFT};
 use crate::rows::{self, InviteRow, RequestRow};
 use murre_core::codec;
 use murre_core::id::AccountId;
@@ -147,7 +147,7 @@ impl Contacts {
         command: Option<CommandId>,
     ) -> Result<(), TurnError> {
         if let Some(RequestRow::In { request, .. }) = rows::get(cx.tx, rows::REQUESTS, &no.to_be_bytes())? {
-            let request = codec::decode(&request, MAX_REQUEST)
+            let request = RequestBody::decode(&request)
                 .map_err(|_| TurnError::Damaged { space: rows::REQUESTS.name })?;
             cx.up(ContactsUp::Join { contact: no, request: Box::new(request), command });
         }
@@ -193,6 +193,6 @@ fn open_request(link: &InviteLink, row: &InviteRow, sealed: &VerifiedBox) -> Opt
     let outer = keys.open_box(&pair, sealed.epoch(), sealed).ok()?;
     let info = REQUEST_INFO.hash(&[link.id().as_bytes()]);
     let plain = hpke_open(&RequestKey::from_secret(&Secret::new(row.request.0)), &info, &[], &outer).ok()?;
-    let body: RequestBody = codec::decode(&plain, MAX_REQUEST).ok()?;
-    (body.v == 1 && body.h.len() <= MAX_HELLO && body.p.len() <= 4).then_some(body)
+    let body = RequestBody::decode(&plain).ok()?;
+    (body.v == 1 && body.h.len() <= MAX_HELLO).then_some(body)
 }

@@ -21,7 +21,7 @@ mod incoming;
 mod requests;
 mod trust;
 
-pub use doors::Wish;
+pub use doors::{DoorPayload, Wish};
 pub use requests::RequestBody;
 pub(crate) use trust::trust;
 

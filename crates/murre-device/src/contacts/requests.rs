@@ -8,15 +8,16 @@ use crate::conversations::Founded;
 use crate::delivery::Grants;
 use crate::event::{DoorProblem, Notice};
 use crate::invite::InviteLink;
-use crate::limits::{MAX_CONTACTS, MAX_HELLO};
+use crate::limits::{MAX_CONTACTS, MAX_HELLO, MAX_REQUEST, MAX_SPARES};
 use crate::rows::{self, ContactRow, RequestRow};
-use murre_core::codec;
+use murre_core::codec::{self, CodecError};
 use murre_core::id::{AccountId, Bytes, StateId};
 use murre_core::params::delivery::{BOX_TTL_HOURS, REPOST_MS, REPOST_UNTIL_MS};
 use murre_core::time::DAY;
 use murre_core::{CommandId, Label, TurnError, Wall};
 use murre_crypto::{DeviceCert, hpke_seal};
 use murre_mailbox::client::{GetKey, PutKey};
+use murre_mailbox::limits::list;
 use murre_mailbox::{SignedObject, TagPublic, VerifiedObject, WriteGrant, Writer, slot_grant};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -50,7 +51,8 @@ pub struct RequestBody {
     pub d: Bytes<32>,
     /// The asker's account mailbox, certified for the maker's device.
     pub g: WriteGrant,
-    /// Spare tags.
+    /// Spare tags, counted while they are read.
+    #[serde(deserialize_with = "list::<MAX_SPARES, _, _>")]
     pub p: Vec<WriteGrant>,
     /// The asker's tag key.
     pub t: TagPublic,
@@ -58,6 +60,16 @@ pub struct RequestBody {
     pub n: String,
     /// Hello.
     pub h: String,
+}
+
+impl RequestBody {
+    /// Reads an opened request.
+    ///
+    /// # Errors
+    /// [`CodecError`] if it is none, or holds more than it may.
+    pub fn decode(plain: &[u8]) -> Result<Self, CodecError> {
+        codec::decode(plain, MAX_REQUEST)
+    }
 }
 
 impl Contacts {

@@ -324,8 +324,9 @@ impl Conversations {
             .map_err(|e| super::fatal(&e))?;
         let draft =
             self.logs.draft(cx.tx, LogNo(log.no), log.by, state, commitment).map_err(|e| super::fatal(&e))?;
+        // Drafted from the rows of the log: what does not verify comes of rows that do not fit together.
         let entry = VerifiedEntry::sign(&draft, &me.author(log.id), body)
-            .map_err(|_| murre_core::Bug::new("our own entry does not verify"))?;
+            .map_err(|_| TurnError::Damaged { space: rows::CHATS.name })?;
         let position = self.logs.append(cx.tx, LogNo(log.no), entry.clone()).map_err(|e| super::fatal(&e))?;
         let chat_no = row_number(cx, &log)?;
         let part = super::fold::part_of(row, at, &position.by, position.seq);

@@ -2,7 +2,6 @@
 
 use super::{Ctx, Delivery, DeliveryUp, PairAt, Parcel, drop_keys, drop_pair, watched_account, watched_drop};
 use crate::account::Account;
-use crate::limits::MAX_PACKETS;
 use crate::rows::{BoxedRow, Mailbox, RouteRow};
 use murre_core::codec;
 use murre_core::id::Bytes;
@@ -134,9 +133,9 @@ impl Delivery {
                 (None, None) => None,
             };
             let Some((contact, plain)) = opened else { continue };
-            let Ok(parcel) = codec::decode::<Parcel>(&plain, plain.len()) else { continue };
+            let Some(parcel) = Parcel::decode(&plain) else { continue };
             if parcel.v == 1 {
-                let packets = parcel.p.into_iter().take(MAX_PACKETS).map(ByteBuf::into_vec).collect();
+                let packets = parcel.p.into_iter().map(ByteBuf::into_vec).collect();
                 cx.up(DeliveryUp::Packets(contact, packets));
             }
         }

@@ -100,8 +100,21 @@ fn parcel_of(put: PutKey) -> Option<u64> {
 struct Parcel {
     /// Version, 1.
     v: u8,
-    /// Wire-sealed packets.
+    /// Wire-sealed packets, counted while they are read.
+    #[serde(deserialize_with = "murre_mailbox::limits::list::<{ crate::limits::MAX_PACKETS }, _, _>")]
     p: Vec<ByteBuf>,
+}
+
+impl Parcel {
+    /// Reads what a box held.
+    fn decode(plain: &[u8]) -> Option<Self> {
+        murre_core::codec::decode(plain, murre_mailbox::limits::MAX_PLAINTEXT).ok()
+    }
+}
+
+/// What a decoded parcel is encoded to: the same bytes, or there are two for one value.
+pub(crate) fn again(plain: &[u8]) -> Option<Vec<u8>> {
+    Parcel::decode(plain).map(|parcel| murre_core::codec::encode(&parcel))
 }
 
 const DROP_SEED: Label = Label::new("murre v1 drop mailbox");
@@ -194,5 +207,19 @@ impl Delivery {
 
     pub(super) fn save_route(cx: &mut Ctx<'_, '_>, contact: u32, row: &rows::RouteRow) {
         rows::put(cx.tx, rows::ROUTES, &contact.to_be_bytes(), row);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::MAX_PACKETS;
+
+    #[test]
+    fn packets_of_a_box_are_counted_while_they_are_read() {
+        let parcel = |count| murre_core::codec::encode(&Parcel { v: 1, p: vec![ByteBuf::new(); count] });
+        assert!(Parcel::decode(&parcel(MAX_PACKETS)).is_some());
+        assert!(Parcel::decode(&parcel(MAX_PACKETS + 1)).is_none());
+        assert!(Parcel::decode(&parcel(200_000)).is_none());
     }
 }

@@ -6,8 +6,8 @@ use crate::command::{Answer, CommandError};
 use crate::content::{FileAsk, FileRef, Word};
 use crate::event::FileStep;
 use crate::limits::{
-    ASK_AGAIN_MS, ASK_MAIL_MAX_MS, ASK_MAIL_MS, ASK_MAX_MS, AUTO_FETCH, FILE_WINDOW, MAX_ASK_RANGES,
-    MAX_AUTO_BYTES, MAX_FILES, MAX_MAIL_FILE, MAX_PARALLEL, MAX_STRAYS,
+    ASK_AGAIN_MS, ASK_MAIL_MAX_MS, ASK_MAIL_MS, ASK_MAIL_SOON_MS, ASK_MAX_MS, AUTO_FETCH, FILE_WINDOW,
+    MAX_ASK_RANGES, MAX_AUTO_BYTES, MAX_AUTO_DAY, MAX_FILES, MAX_MAIL_FILE, MAX_PARALLEL, MAX_STRAYS,
 };
 use crate::rows as device_rows;
 use murre_core::id::{Bytes, MessageId};
@@ -27,6 +27,12 @@ pub(super) struct Fetch {
     asked: BTreeSet<u32>,
     /// Everything before it is here or asked for.
     next: u32,
+    /// How many to ask for: one at first, more as they come, so that a slow link is not flooded.
+    window: usize,
+    /// When the last one came, or the first was asked for.
+    heard: Mono,
+    /// How long one may take on this link, ms.
+    patience: u64,
     /// When to ask again over the link.
     again: Option<Due>,
     /// When to ask by mailbox.
@@ -65,9 +71,21 @@ impl Fetch {
         ranges
     }
 
+    /// Forgets what was asked for: the link is gone, or does not keep up.
     fn start_over(&mut self) {
         self.asked.clear();
         self.next = 0;
+        self.window = 1;
+    }
+
+    /// A chunk that was asked for came: the link bears more, and shows how long one takes.
+    fn came(&mut self, now: Mono) {
+        let took = now.since(self.heard);
+        self.heard = now;
+        self.patience = (took * 2).clamp(ASK_AGAIN_MS, ASK_MAX_MS);
+        self.window = (self.window * 2).min(FILE_WINDOW);
+        self.again = self.again.map(|_| Due::after(now, self.patience));
+        self.mail = self.mail.map(|_| Due::after(now, ASK_MAIL_MS));
     }
 }
 
@@ -136,7 +154,11 @@ impl Files {
         // spec: X-8
         let open: u64 = self.fetches.values().filter(|f| f.contact == contact).map(|f| f.shape.size()).sum();
         let fits = file.s <= AUTO_FETCH && open.saturating_add(file.s) <= MAX_AUTO_BYTES;
-        if fits { self.want(cx, no, row) } else { Self::tell(cx, &row, FileStep::Offered) }
+        if fits && today(cx, contact, file.s)? {
+            self.want(cx, no, row)
+        } else {
+            Self::tell(cx, &row, FileStep::Offered)
+        }
     }
 
     /// The user wants a file that is only offered.
@@ -155,17 +177,28 @@ impl Files {
             Some((_, row)) if row.theirs.is_some() || row.state == FileState::Complete => Ok(Answer::Done),
             Some((no, row)) => {
                 // Somebody waits for it now: what was quiet for long is asked for at once.
-                if let Some(fetch) = self.fetches.get_mut(&no) {
-                    fetch.start_over();
+                if self.fetches.contains_key(&no) {
                     self.ask(cx, no);
                 } else {
                     self.want(cx, no, row)?;
                 }
+                self.ask_by_mail_now(cx.now.mono, no);
                 Ok(Answer::Done)
             }
         };
         cx.up(FilesUp::Answer(id, answer));
         Ok(())
+    }
+
+    /// The user waits: without a live link a small file is asked for by mailbox at once, unless boxes are coming in.
+    fn ask_by_mail_now(&mut self, now: Mono, no: u32) {
+        if let Some(fetch) = self.fetches.get_mut(&no)
+            && !self.live.contains(&fetch.contact)
+            && now.since(fetch.heard) >= ASK_MAIL_SOON_MS
+            && let Some(mail) = fetch.mail.as_mut()
+        {
+            mail.at = mail.at.min(now);
+        }
     }
 
     /// Begins to fetch.
@@ -201,6 +234,9 @@ impl Files {
             have,
             asked: BTreeSet::new(),
             next: 0,
+            window: 1,
+            heard: cx.now.mono,
+            patience: ASK_AGAIN_MS,
             again: None,
             mail,
         };
@@ -223,8 +259,11 @@ impl Files {
         }
         let window = (FILE_WINDOW / ours.len().min(MAX_PARALLEL)).max(1);
         let Some(fetch) = self.fetches.get_mut(&no) else { return };
-        let ranges = fetch.choose(window);
-        fetch.again.get_or_insert(Due::after(cx.now.mono, ASK_AGAIN_MS));
+        if fetch.asked.is_empty() {
+            fetch.heard = cx.now.mono;
+        }
+        let ranges = fetch.choose(window.min(fetch.window));
+        fetch.again.get_or_insert(Due::after(cx.now.mono, fetch.patience));
         if !ranges.is_empty() {
             cx.up(FilesUp::Ask(contact, FileAsk { f: fetch.id, r: ranges }));
         }
@@ -321,12 +360,11 @@ impl Files {
         device_rows::put(cx.tx, rows::PAGES, &rows::page_key(no, of), &page);
         cx.tx.write_blob(row.blob(), u64::from(index) * SEALED_CHUNK as u64, chunk.sealed);
         fetch.have.set(index);
-        fetch.again = fetch.again.map(|_| Due::after(cx.now.mono, ASK_AGAIN_MS));
-        fetch.mail = fetch.mail.map(|_| Due::after(cx.now.mono, ASK_MAIL_MS));
+        fetch.came(cx.now.mono);
         if fetch.have.missing() == 0 {
             return self.complete(cx, no, row);
         }
-        if fetch.asked.len() <= FILE_WINDOW / 2 {
+        if fetch.asked.len() <= fetch.window / 2 {
             self.ask(cx, no);
         }
         Ok(())
@@ -403,6 +441,19 @@ impl Files {
         }
         Ok(())
     }
+}
+
+/// Whether a contact may have so many more bytes fetched unasked today; if so they are counted.
+// spec: X-8
+fn today(cx: &mut Ctx<'_, '_>, contact: u32, size: u64) -> Result<bool, TurnError> {
+    let (key, day) = (format!("auto.{contact}"), cx.now.wall.0 / murre_core::time::DAY);
+    let (of, bytes) = device_rows::get(cx.tx, device_rows::META, key.as_bytes())?.unwrap_or((day, 0_u64));
+    let bytes = if of == day { bytes.saturating_add(size) } else { size };
+    let fits = bytes <= MAX_AUTO_DAY;
+    if fits {
+        device_rows::put(cx.tx, device_rows::META, key.as_bytes(), &(day, bytes));
+    }
+    Ok(fits)
 }
 
 /// Keeps a chunk whose file is not known yet: boxes come in no order. The newest are kept.

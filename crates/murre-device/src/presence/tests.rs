@@ -159,3 +159,12 @@ fn who_holds_another_key_is_told_nothing() {
     other.turn(|p, cx| p.frame(cx, LINK, &hello));
     assert!(other.closed() && other.frames().is_empty() && !other.live());
 }
+
+#[test]
+fn packets_are_counted_while_they_are_read() {
+    let frame = |count: usize| encode(&Frame::Packets { p: vec![ByteBuf::new(); count] });
+    assert!(decode(&frame(MAX_PACKETS)).is_some());
+    assert!(decode(&frame(MAX_PACKETS + 1)).is_none());
+    // What costs one byte each on the wire must not fill memory before it is refused.
+    assert!(decode(&frame(500_000)).is_none());
+}

@@ -7,7 +7,7 @@ mod error;
 mod events;
 mod files;
 mod pages;
-mod resolve;
+pub(crate) mod resolve;
 
 pub use error::CallError;
 pub use events::{EventPage, Events};

@@ -54,7 +54,7 @@ fn known(view: &dyn View, space: Space, id: &[u8; 32]) -> Result<bool, CallError
 }
 
 /// A contact by id, prefix or name.
-pub(super) fn contact(view: &dyn View, given: &str) -> Result<AccountId, CallError> {
+pub(crate) fn contact(view: &dyn View, given: &str) -> Result<AccountId, CallError> {
     if let Ok(id) = given.parse::<AccountId>()
         && known(view, rows::CONTACT_BY_ACCOUNT, id.as_bytes())?
     {
@@ -68,7 +68,7 @@ pub(super) fn contact(view: &dyn View, given: &str) -> Result<AccountId, CallErr
 }
 
 /// A chat by its id or prefix, its title, or the contact's id, prefix or name.
-pub(super) fn chat(view: &dyn View, given: &str) -> Result<LogId, CallError> {
+pub(crate) fn chat(view: &dyn View, given: &str) -> Result<LogId, CallError> {
     if let Ok(id) = given.parse::<LogId>()
         && known(view, rows::CHAT_BY_LOG, id.as_bytes())?
     {
@@ -87,7 +87,7 @@ pub(super) fn chat(view: &dyn View, given: &str) -> Result<LogId, CallError> {
 }
 
 /// A message by id or prefix.
-pub(super) fn message(view: &dyn View, given: &str) -> Result<MessageId, CallError> {
+pub(crate) fn message(view: &dyn View, given: &str) -> Result<MessageId, CallError> {
     let given = given.trim();
     if let Ok(id) = given.parse::<MessageId>()
         && query::known(view, id)?
@@ -104,7 +104,7 @@ pub(super) fn message(view: &dyn View, given: &str) -> Result<MessageId, CallErr
 }
 
 /// An invitation of ours, by the link itself or a prefix of its id.
-pub(super) fn invite(view: &dyn View, given: &str) -> Result<InviteLink, CallError> {
+pub(crate) fn invite(view: &dyn View, given: &str) -> Result<InviteLink, CallError> {
     if let Ok(link) = given.trim().parse() {
         return Ok(link);
     }

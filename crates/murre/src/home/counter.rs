@@ -93,6 +93,11 @@ fn encode(count: u64) -> [u8; 16] {
     out
 }
 
+/// What a counter file is encoded to after it was decoded.
+pub(super) fn again(bytes: &[u8]) -> Option<Vec<u8>> {
+    decode(bytes).map(|count| encode(count).to_vec())
+}
+
 fn decode(bytes: &[u8]) -> Option<u64> {
     let count = u64::from_be_bytes(bytes.get(..8)?.try_into().ok()?);
     (encode(count) == bytes).then_some(count)

@@ -313,6 +313,22 @@ pub(super) fn read_plain(path: &Path) -> Result<Zeroizing<[u8; 32]>, HomeError> 
     Ok(key)
 }
 
+/// What a key file is encoded to after it was decoded: the same bytes, or there are two for one key.
+pub(super) fn again(bytes: &[u8]) -> Option<Vec<u8>> {
+    fn sound<T: Serialize + serde::de::DeserializeOwned>(
+        bytes: &[u8],
+        holds: impl Fn(&T) -> bool,
+    ) -> Option<Vec<u8>> {
+        codec::decode::<T>(bytes, MAX_KEY_FILE)
+            .ok()
+            .filter(|file| holds(file))
+            .map(|file| codec::encode(&file))
+    }
+    sound::<Wrapped>(bytes, |file| file.v == 1 && file.sum() == file.c)
+        .or_else(|| sound::<InKeyring>(bytes, |file| file.v == 1 && file.sum() == file.c))
+        .or_else(|| sound::<Plain>(bytes, |file| file.v == 1 && file.sum() == file.c))
+}
+
 /// Draws such a key and writes its file.
 pub(super) fn make_plain(path: &Path) -> Result<Zeroizing<[u8; 32]>, HomeError> {
     let key = draw();

@@ -119,6 +119,14 @@ impl Home {
     }
 }
 
+pub(crate) fn again_key(bytes: &[u8]) -> Option<Vec<u8>> {
+    key::again(bytes)
+}
+
+pub(crate) fn again_counter(bytes: &[u8]) -> Option<Vec<u8>> {
+    counter::again(bytes)
+}
+
 /// Whether an account lives in this directory, whole or damaged.
 #[must_use]
 pub fn exists(path: &Path) -> bool {

@@ -16,7 +16,7 @@ use super::tree::{Tree, crate_of};
 use super::{Finding, MACHINES};
 
 /// Each crate and our crates that it may depend on.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("murre-core", &[]),
     ("murre-crypto", &["murre-core"]),
     ("murre-log", &["murre-core", "murre-crypto"]),
@@ -29,6 +29,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("murre", BELOW_THE_SHELL),
     ("murre-cli", &["murre", "murre-core"]),
     ("murre-sim", BELOW_THE_SHELL),
+    ("murre-fuzz", EVERYTHING_THAT_DECODES),
     ("xtask", &[]),
 ];
 
@@ -42,6 +43,21 @@ const BELOW_THE_SHELL: &[&str] = &[
     "murre-device",
     "murre-store",
     "murre-net",
+];
+
+/// Attacks every decoder, so it reaches each; nothing reaches it.
+const EVERYTHING_THAT_DECODES: &[&str] = &[
+    "murre",
+    "murre-core",
+    "murre-crypto",
+    "murre-log",
+    "murre-group",
+    "murre-mailbox",
+    "murre-custodian",
+    "murre-device",
+    "murre-store",
+    "murre-net",
+    "murre-sim",
 ];
 
 /// What a machine crate's tests may use beside what the crate itself may.

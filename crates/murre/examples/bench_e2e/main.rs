@@ -10,6 +10,8 @@
 //!
 //! `bench_e2e MURRE [--json] [--smoke]`, started by `cargo xtask bench e2e`.
 
+mod files;
+
 use futures::StreamExt;
 use futures::stream;
 use murre::v1::{self, MessageState, event::What};
@@ -49,11 +51,30 @@ struct Sizes {
     sustained: usize,
     mailbox: usize,
     catchups: usize,
+    file: u64,
+    resumed: u64,
 }
 
-const FULL: Sizes =
-    Sizes { fsyncs: 200, connects: 5, direct: 500, sustained: 20_000, mailbox: 50, catchups: 5 };
-const SMOKE: Sizes = Sizes { fsyncs: 20, connects: 1, direct: 20, sustained: 200, mailbox: 5, catchups: 1 };
+const FULL: Sizes = Sizes {
+    fsyncs: 200,
+    connects: 5,
+    direct: 500,
+    sustained: 20_000,
+    mailbox: 50,
+    catchups: 5,
+    file: 1 << 30,
+    resumed: 256 << 20,
+};
+const SMOKE: Sizes = Sizes {
+    fsyncs: 20,
+    connects: 1,
+    direct: 20,
+    sustained: 200,
+    mailbox: 5,
+    catchups: 1,
+    file: 65 << 20,
+    resumed: 65 << 20,
+};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -79,6 +100,8 @@ async fn play(murre: &Path, dir: &Path, table: &mut Table, sizes: &Sizes) -> Res
     stage.connect(table, sizes.connects).await?;
     stage.direct(table, sizes.direct).await?;
     stage.sustained(table, sizes.sustained).await?;
+    stage.file(table, sizes.file).await?;
+    stage.resume(table, sizes.resumed).await?;
     stage.without_links().await?;
     stage.mailbox(table, sizes.mailbox).await?;
     stage.catchup(table, sizes.catchups).await?;
@@ -228,6 +251,11 @@ impl Person {
 
     async fn stop(&mut self) -> Result<()> {
         self.proc.stop().await
+    }
+
+    /// Dies as if the power failed.
+    async fn kill(&mut self) -> Result<()> {
+        Ok(self.proc.child.kill().await?)
     }
 
     async fn start(&mut self, listen: bool) -> Result<()> {

@@ -1,0 +1,131 @@
+//! No decoder without a target, no target without a corpus.
+
+use crate::{TESTED, corpus};
+use murre_fuzz::TARGETS;
+use murre_fuzz::targets::{DECODERS, ROWS};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// What a source says that takes bytes from outside apart.
+const MARKS: [&str; 6] = [
+    "codec::decode",
+    "decode_row",
+    "serde_json::from_",
+    "tls_deserialize",
+    "postcard::from",
+    "Frame::decode",
+];
+/// Room of the corpus in the repository.
+const MAX_CORPUS: u64 = 2 << 20;
+
+fn crates() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if path.is_dir() && !["tests", "examples", "target"].contains(&name.as_str()) {
+            sources(&path, into);
+        } else if name.ends_with(".rs") && name != "tests.rs" {
+            into.push(path);
+        }
+    }
+}
+
+/// The file without comments and without its tests, which stand last.
+fn shipped(text: &str) -> String {
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text);
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn every_source_that_decodes_has_a_target() {
+    let mut files = Vec::new();
+    sources(&crates(), &mut files);
+    let mut decoding = BTreeSet::new();
+    for path in files {
+        let name = path.strip_prefix(crates()).expect("below crates").display().to_string();
+        // What only simulates, drives or reads its own answers decodes nothing of anybody else.
+        let ours = ["murre-fuzz/", "murre-sim/src/oracle/", "murre-sim/src/liar.rs", "murre-cli/", "xtask/"];
+        let text = shipped(&std::fs::read_to_string(&path).expect("text"));
+        if !ours.iter().any(|own| name.starts_with(own)) && MARKS.iter().any(|mark| text.contains(mark)) {
+            decoding.insert(name);
+        }
+    }
+    let listed: BTreeSet<String> = DECODERS.iter().map(|(file, _)| (*file).to_owned()).collect();
+    let unlisted: Vec<_> = decoding.difference(&listed).collect();
+    assert!(unlisted.is_empty(), "give these a target and a line in DECODERS: {unlisted:?}");
+    for (file, targets) in DECODERS {
+        assert!(crates().join(file).exists(), "{file} is gone");
+        assert!(!targets.is_empty());
+        for name in *targets {
+            assert!(murre_fuzz::target(name).is_some(), "{file} names {name}, which is no target");
+        }
+    }
+}
+
+#[test]
+fn targets_tests_and_corpus_folders_are_the_same_list() {
+    let targets: BTreeSet<&str> = TARGETS.iter().map(|target| target.name).collect();
+    let tested: BTreeSet<&str> = TESTED.iter().copied().collect();
+    let folders: BTreeSet<String> = std::fs::read_dir(corpus())
+        .expect("the corpus")
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(targets.len(), TARGETS.len(), "a name twice");
+    assert_eq!(targets, tested);
+    assert_eq!(targets, folders.iter().map(String::as_str).collect());
+}
+
+#[test]
+fn every_chapter_with_a_layout_has_a_target() {
+    let spec = crates().join("../spec");
+    let named: BTreeSet<&str> = TARGETS.iter().map(|target| target.chapter).collect();
+    for chapter in &named {
+        assert!(spec.join("..").join(chapter).exists(), "{chapter}");
+    }
+    for entry in std::fs::read_dir(&spec).expect("the chapters").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // Chapter 5c is the client that reads what chapters 5 and 5b lay out.
+        if name.ends_with(".md") && name != "05c-mailbox-client.md" {
+            assert!(named.contains(format!("spec/{name}").as_str()), "{name} has no target");
+        }
+    }
+}
+
+#[test]
+fn every_row_struct_is_a_kind_of_row() {
+    let known: String = ROWS.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(" ");
+    for file in [
+        "murre-device/src/rows.rs",
+        "murre-custodian/src/rows.rs",
+        "murre-mailbox/src/rows.rs",
+        "murre-mailbox/src/client/rows.rs",
+        "murre-log/src/rows.rs",
+    ] {
+        let text = std::fs::read_to_string(crates().join(file)).expect("text");
+        for line in text.lines() {
+            let Some(name) =
+                line.strip_prefix("pub struct ").and_then(|rest| rest.split([' ', '<', '(']).next())
+            else {
+                continue;
+            };
+            // An operation that is signed, not a row.
+            assert!(name == "CreateOp" || known.contains(name), "{file}: {name} is not in ROWS");
+        }
+    }
+}
+
+#[test]
+fn the_corpus_stays_small() {
+    let mut size = 0;
+    for folder in std::fs::read_dir(corpus()).expect("the corpus").flatten() {
+        for file in std::fs::read_dir(folder.path()).expect("a folder").flatten() {
+            size += file.metadata().expect("a file").len();
+        }
+    }
+    assert!(size < MAX_CORPUS, "{size} bytes");
+}
