@@ -247,8 +247,8 @@ impl Device {
                     )?;
                 }
             }
-            ConvUp::Acked { log, upto } => {
-                self.delivery.acked(cx!(self, now, tx, delivery), log, upto)?;
+            ConvUp::Acked { log, upto, read } => {
+                self.delivery.acked(cx!(self, now, tx, delivery), log, upto, read)?;
             }
             ConvUp::Handover(contact, handover) => self.handover(now, tx, contact, *handover)?,
             ConvUp::Renewal(contact, renewal) => {

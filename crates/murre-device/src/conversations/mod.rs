@@ -55,8 +55,10 @@ pub enum ConvUp {
     Acked {
         /// Log number.
         log: u32,
-        /// Last entry, inclusive.
-        upto: u32,
+        /// Last entry, inclusive; nothing if only more was read.
+        upto: Option<u32>,
+        /// What is read as well. It takes the same way, so that it is told after it was told that it arrived.
+        read: Option<Notice>,
     },
     /// The contact gave us what we need to write to them.
     Handover(u32, Box<Handover>),

@@ -130,50 +130,20 @@ impl Conversations {
             let named = |list: &[(murre_core::id::AuthorId, u32)]| {
                 list.iter().find(|(by, _)| *by == log.by).map(|(_, s)| (*s).min(own))
             };
-            if let Some(upto) = named(&receipt.d)
-                && raise(&mut acks.delivered, log.no, upto)
-            {
-                cx.up(ConvUp::Acked { log: log.no, upto });
-            }
+            let mut read = None;
             if let Some(upto) = named(&receipt.r) {
                 let from = level(&acks.read, log.no);
                 if raise(&mut acks.read, log.no, upto) {
-                    self.tell_read(cx, no, row, log.no, from, upto)?;
+                    read = read_now(cx, no, row, log.no, from, upto)?;
                 }
+            }
+            let upto = named(&receipt.d).filter(|upto| raise(&mut acks.delivered, log.no, *upto));
+            if upto.is_some() || read.is_some() {
+                cx.up(ConvUp::Acked { log: log.no, upto, read });
             }
         }
         if acks != before {
             rows::put(cx.tx, rows::ACKS, &key, &acks);
-        }
-        Ok(())
-    }
-
-    fn tell_read(
-        &mut self,
-        cx: &mut Ctx<'_, '_>,
-        no: u32,
-        row: &ChatRow,
-        log: u32,
-        from: Option<u32>,
-        upto: u32,
-    ) -> Result<(), TurnError> {
-        let mut messages = Vec::new();
-        let newest =
-            cx.tx.scan(rows::TIMELINE, &Range::prefix(&no.to_be_bytes()), Direction::Backward, READ_SCAN)?;
-        for (_, number) in newest {
-            let Some(message) = rows::get::<MessageRow>(cx.tx, rows::MESSAGES, &number)? else { continue };
-            let Some(seq) = message.seq.filter(|_| message.own && message.log == log) else { continue };
-            if from.is_some_and(|f| seq <= f) {
-                break;
-            }
-            if seq <= upto {
-                messages.push(message.id);
-            }
-        }
-        messages.reverse();
-        if let Some(chat) = row.logs.first().filter(|_| !messages.is_empty()) {
-            let state = MessageState::Read;
-            cx.up(ConvUp::Notice(Notice::MessageState { chat: chat.id, messages, state }));
         }
         Ok(())
     }
@@ -332,4 +302,31 @@ fn raise(list: &mut Vec<(u32, u32)>, log: u32, upto: u32) -> bool {
             true
         }
     }
+}
+
+/// What is read now and was not before.
+fn read_now(
+    cx: &Ctx<'_, '_>,
+    no: u32,
+    row: &ChatRow,
+    log: u32,
+    from: Option<u32>,
+    upto: u32,
+) -> Result<Option<Notice>, TurnError> {
+    let mut messages = Vec::new();
+    let newest =
+        cx.tx.scan(rows::TIMELINE, &Range::prefix(&no.to_be_bytes()), Direction::Backward, READ_SCAN)?;
+    for (_, number) in newest {
+        let Some(message) = rows::get::<MessageRow>(cx.tx, rows::MESSAGES, &number)? else { continue };
+        let Some(seq) = message.seq.filter(|_| message.own && message.log == log) else { continue };
+        if from.is_some_and(|f| seq <= f) {
+            break;
+        }
+        if seq <= upto {
+            messages.push(message.id);
+        }
+    }
+    messages.reverse();
+    let chat = row.logs.first().filter(|_| !messages.is_empty());
+    Ok(chat.map(|chat| Notice::MessageState { chat: chat.id, messages, state: MessageState::Read }))
 }

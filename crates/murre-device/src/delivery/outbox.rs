@@ -117,12 +117,26 @@ impl Delivery {
         Ok(())
     }
 
-    /// A device of the recipient opened everything up to here: these rows have done their work.
+    /// A device of the recipient opened everything up to here: these rows have done their work. `then` is told last.
     ///
     /// # Errors
     /// [`TurnError`] if the store fails.
     // spec: D-2
-    pub fn acked(&mut self, cx: &mut Ctx<'_, '_>, log: u32, upto: u32) -> Result<(), TurnError> {
+    pub fn acked(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        log: u32,
+        upto: Option<u32>,
+        then: Option<Notice>,
+    ) -> Result<(), TurnError> {
+        if let Some(upto) = upto {
+            self.arrived(cx, log, upto)?;
+        }
+        then.into_iter().for_each(|notice| cx.up(DeliveryUp::Notice(notice)));
+        Ok(())
+    }
+
+    fn arrived(&mut self, cx: &mut Ctx<'_, '_>, log: u32, upto: u32) -> Result<(), TurnError> {
         let range = Range::seq(pair_key(log, 0), pair_key(log, upto).saturating_add(1));
         loop {
             let page = cx.tx.scan(rows::OUTBOX, &range, Direction::Forward, OUTBOX_WINDOW)?;

@@ -251,3 +251,37 @@ fn the_blocked_hear_nothing_and_are_not_heard() {
     let b = account(&world, bob);
     assert!(has_contact(&world, alice, b, ContactState::Requested), "silence, not a refusal");
 }
+
+#[test]
+fn what_was_read_before_its_writer_came_back_is_told_as_arrived_first() {
+    let mut world = World::new(3);
+    let (bob, alice) = (world.person("Bob"), world.person("Alice"));
+    world.run(MINUTE);
+    let link = invite(&mut world, bob);
+    let chat = add(&mut world, alice, &link);
+    let a = account(&world, alice);
+    assert!(world.run_until(10 * MINUTE, |w| has_contact(w, bob, a, ContactState::Incoming)));
+    accept(&mut world, bob, a);
+    let b = account(&world, bob);
+    assert!(world.run_until(10 * MINUTE, |w| has_contact(w, alice, b, ContactState::Accepted)));
+    world.stop(bob);
+    let id = send(&mut world, alice, chat, "read it when you are back");
+    assert!(world.run_until(10 * MINUTE, |w| state(w, alice, id) == MessageState::Stored));
+    world.stop(alice);
+    world.start(bob);
+    assert!(world.run_until(10 * MINUTE, |w| texts(w, bob, chat).len() == 1));
+    let read = Command::Conversations(ConversationsCommand::Read { chat });
+    assert_eq!(world.ask(bob, read), Ok(Answer::Done));
+    world.run(MINUTE);
+    world.start(alice);
+    assert!(world.run_until(10 * MINUTE, |w| state(w, alice, id) == MessageState::Read));
+    let told: Vec<MessageState> = world.hosts[alice]
+        .notices
+        .iter()
+        .filter_map(|notice| match notice {
+            Notice::MessageState { messages, state, .. } if messages.contains(&id) => Some(*state),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [MessageState::Sent, MessageState::Stored, MessageState::Delivered, MessageState::Read]);
+}
