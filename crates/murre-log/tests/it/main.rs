@@ -5,6 +5,8 @@ mod faults;
 mod forks;
 mod packs;
 mod pending;
+#[cfg(feature = "sabotage")]
+mod planted;
 mod replicas;
 mod vectors;
 mod wire;
