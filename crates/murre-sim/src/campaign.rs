@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Seeds that have to be green.
-pub const SEEDS: std::ops::Range<u64> = 0..500;
+pub const SEEDS: std::ops::Range<u64> = 0..2_000;
 /// A planted fault must be caught within so many of them.
 pub const CATCH_WITHIN: u64 = 40;
 
@@ -84,7 +84,7 @@ pub struct Catch {
 /// Hunts one planted fault.
 #[must_use]
 pub fn hunt(name: &'static str, within: u64) -> Catch {
-    let options = Options { sabotage: Some(name.to_owned()), verbose: false };
+    let options = Options { sabotage: Some(name.to_owned()), ..Options::default() };
     let reports = sweep(SEEDS.start..SEEDS.start + within, &options, true, &|_| {});
     let seeds = reports.len();
     Catch { name, caught: reports.into_iter().find(|r| r.failure.is_some()), seeds }
