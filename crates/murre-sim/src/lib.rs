@@ -27,7 +27,7 @@
 //! | [`cast`], [`plan`], [`model`] | people, the scenario of a seed, what should be (without a key in it) |
 //! | [`oracle`] | what must be true |
 //! | [`sabotage`], [`campaign`], [`run`] | planted faults, many seeds, one seed |
-//! | [`placement`] | a thousand nodes without machines: who keeps what when many die, come, go and lie |
+//! | [`placement`] | a thousand nodes without machines: who keeps what when many die, come and lie |
 //! | [`year`] | two people for a year, while every node is replaced |
 //!
 //! What is not simulated: bytes of TCP, QUIC and SQLite (their crates have suites of their own), and processes

@@ -204,7 +204,13 @@ fn ci(seeds: std::ops::Range<u64>) -> Result<bool> {
     let reports = campaign::sweep(seeds, &options, false, &|report| {
         tell(report, &options);
     });
-    let red = reports.iter().filter(|r| r.failure.is_some()).count();
+    let known = |r: &&Report| campaign::open(r.seed).is_some();
+    let (open, new): (Vec<&Report>, Vec<&Report>) =
+        reports.iter().filter(|r| r.failure.is_some()).partition(known);
+    let red = new.len();
+    for (seed, what) in open.iter().filter_map(|r| campaign::open(r.seed).map(|what| (r.seed, what))) {
+        println!("OPEN: seed {seed} is known to be red: {what}");
+    }
     let totals = campaign::totals(&reports);
     print_totals(&totals);
     let zeros = totals.zeros();
@@ -212,7 +218,12 @@ fn ci(seeds: std::ops::Range<u64>) -> Result<bool> {
         println!("the generator made no {words}");
     }
     let took = began.elapsed().as_secs_f64();
-    println!("{} seeds, {red} red, {took:.1} s, {:.1} seeds/s", reports.len(), reports.len() as f64 / took);
+    println!(
+        "{} seeds, {red} red, {} known to be red, {took:.1} s, {:.1} seeds/s",
+        reports.len(),
+        open.len(),
+        reports.len() as f64 / took
+    );
     let same = memory_is_silent(0..4);
     let placed = towns_hold(0..1, Size::FAST, false);
     let aged = lived(1, CI_DAYS);

@@ -25,10 +25,8 @@ use std::collections::BTreeMap;
 
 /// Fewer messages in one run mean that the generator is broken.
 pub const MIN_MESSAGES: u64 = 30;
-/// The quiet time at the end is cut short when all is at rest, and never longer than this, ms. Two people's clocks may
-/// be two hours apart, and what one of them does in an epoch that has not begun for the other waits as long; then it
-/// takes up to ten minutes until somebody looks again.
-pub const QUIET_MS: u64 = 3 * HOUR;
+/// The quiet time at the end is cut short when all is at rest, and never longer than this, ms.
+pub const QUIET_MS: u64 = 2 * HOUR;
 
 /// Time in which repair has to be done, ms: four rounds.
 pub const REPAIR_MS: u64 = 45 * MINUTE;
