@@ -95,7 +95,7 @@ fn what_was_shown_or_announced_once_stays_and_is_announced_once() {
 #[test]
 fn delivered_needs_a_holder_and_read_a_reader_and_neither_goes_back() {
     let mut model = model();
-    let mut claim = |model: &mut Model, tick| model.claims(0, id(0), None, tick, AT);
+    let claim = |model: &mut Model, tick| model.claims(0, id(0), None, tick, AT);
     assert_eq!(claim(&mut model, Tick::Stored), Ok(()));
     assert_eq!(claim(&mut model, Tick::Sent), Ok(()), "what was stored may expire");
     assert!(claim(&mut model, Tick::Delivered).is_err());

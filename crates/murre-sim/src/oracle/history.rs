@@ -156,9 +156,7 @@ pub fn bounds(sim: &mut Sim, cast: &Cast) {
 
 /// What a device holds more of than it may.
 fn too_many(store: &MemoryStore) -> Option<String> {
-    let rows = |space| {
-        store.scan(space, &Range::all(), Direction::Forward, usize::MAX).map_or_else(|_| Vec::new(), |r| r)
-    };
+    let rows = |space| store.scan(space, &Range::all(), Direction::Forward, usize::MAX).unwrap_or_default();
     let parcels = rows(rows::PARCELS);
     let mut parcels_of: BTreeMap<u32, usize> = BTreeMap::new();
     for (_, value) in &parcels {
