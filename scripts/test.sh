@@ -35,6 +35,9 @@ stage format cargo fmt --all --check
 stage tidy cargo run --locked --quiet -p xtask -- tidy
 stage lint cargo clippy --locked --workspace --all-targets -- -D warnings
 stage test cargo test --locked --workspace
+# Faults that only a hostile member or a delay would show in a run: their crates' own checks must fail with them.
+stage planted cargo test --locked -p murre-log -p murre-mailbox \
+    --features murre-log/sabotage,murre-mailbox/sabotage planted
 if [ -f crates/murre-sim/src/main.rs ]; then
     stage simulate cargo run --locked -p murre-sim --features sabotage -- ci
 fi

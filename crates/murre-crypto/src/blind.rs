@@ -16,6 +16,7 @@
 
 use crate::Secret;
 use crate::ed25519::{prime_order_point, sign};
+use crate::memo;
 use crate::signature::{BadSignature, Signature, verify};
 use curve25519_dalek::{EdwardsPoint, Scalar};
 use murre_core::id::Bytes;
@@ -79,8 +80,8 @@ impl BlindKey {
     }
 
     fn from_scalar(scalar: Scalar) -> Self {
-        let public = BlindPublic(Bytes(EdwardsPoint::mul_base(&scalar).compress().to_bytes()));
-        Self { scalar, public }
+        let own = || EdwardsPoint::mul_base(&scalar).compress().to_bytes();
+        Self { scalar, public: BlindPublic(Bytes(memo::public(&scalar.to_bytes(), own))) }
     }
 
     /// The scalar, 32 bytes little-endian, reduced; for storing the key.
@@ -99,8 +100,9 @@ impl BlindKey {
     #[must_use]
     pub fn blind(&self, tweak: &[u8; 32]) -> EpochKey {
         let scalar = factor(self.public.as_bytes(), tweak) * self.scalar;
-        let public = EpochPublic(Bytes(EdwardsPoint::mul_base(&scalar).compress().to_bytes()));
-        EpochKey { scalar, public }
+        let own = || EdwardsPoint::mul_base(&scalar).compress().to_bytes();
+        let known = memo::point(self.public.as_bytes(), tweak, || Some(own()));
+        EpochKey { scalar, public: EpochPublic(Bytes(known.unwrap_or_else(own))) }
     }
 }
 
@@ -161,9 +163,11 @@ impl BlindPublic {
     /// group: verification ignores the small-order part of a key, so several keys would answer to one secret.
     // spec: C-13, C-14
     pub fn blind(&self, tweak: &[u8; 32]) -> Result<EpochPublic, BlindError> {
-        let point = prime_order_point(self.as_bytes()).ok_or(BlindError)?;
-        let blinded = factor(self.as_bytes(), tweak) * point;
-        Ok(EpochPublic(Bytes(blinded.compress().to_bytes())))
+        let blinded = memo::point(self.as_bytes(), tweak, || {
+            let point = prime_order_point(self.as_bytes())?;
+            Some((factor(self.as_bytes(), tweak) * point).compress().to_bytes())
+        });
+        blinded.map(|point| EpochPublic(Bytes(point))).ok_or(BlindError)
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) fn sign(a: &Scalar, public: &[u8; 32], mut r: Scalar, message: &[u8])
     let (head, tail) = out.split_at_mut(32);
     head.copy_from_slice(&commitment);
     tail.copy_from_slice(&s);
+    crate::memo::signed(public, message, &out);
     out
 }
 

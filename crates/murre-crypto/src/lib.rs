@@ -19,6 +19,7 @@
 //! | [`seal`] | authenticated encryption under a shared key |
 //! | [`hpke`] | encryption to a public key, safe against a quantum computer that records today |
 //! | [`puzzle`] | a price in memory and time |
+//! | [`memo`] | answers kept for the simulator; nothing in a shipped binary |
 //! | [`safety`] | the number two people compare |
 //!
 //! What it does not do: it knows no conversation, no mailbox and no log; it draws no randomness (every draw is
@@ -35,6 +36,7 @@ pub mod blind;
 pub mod cert;
 mod ed25519;
 pub mod hpke;
+pub mod memo;
 pub mod phrase;
 pub mod puzzle;
 pub mod roles;

@@ -6,6 +6,7 @@
 //! canonically encoded and not of small order (`spec/02-crypto.md`, C-6).
 
 use crate::ed25519::acceptable;
+use crate::memo;
 use ed25519_consensus::{VerificationKey, VerificationKeyBytes, batch};
 use murre_core::id::Bytes;
 use murre_core::{ErrorKind, HasKind, Label, Rng, sabotage};
@@ -54,9 +55,12 @@ pub fn verify(key: &[u8; 32], label: Label, msg: &[u8], sig: &Signature) -> Resu
     if !acceptable(key) {
         return Err(BadSignature);
     }
-    let key = VerificationKey::try_from(*key).map_err(|_| BadSignature)?;
-    let sig = ed25519_consensus::Signature::from(*sig.as_bytes());
-    key.verify(&sig, &label.signed_bytes(msg)).map_err(|_| BadSignature)
+    let bytes = label.signed_bytes(msg);
+    let holds = || {
+        let sig = ed25519_consensus::Signature::from(*sig.as_bytes());
+        VerificationKey::try_from(*key).is_ok_and(|key| key.verify(&sig, &bytes).is_ok())
+    };
+    if memo::verdict(key, &bytes, sig.as_bytes(), holds) { Ok(()) } else { Err(BadSignature) }
 }
 
 /// Verifies many signatures at once, in about half the time, by the same rule as [`verify`]: `Ok` if and only if

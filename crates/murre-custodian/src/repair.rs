@@ -18,11 +18,11 @@ use crate::limits::{REPAIR_EVERY_MS, REPAIR_NEIGHBOURS, REPAIR_SOON_MS};
 use crate::route::Up;
 use crate::rows::IDS;
 use murre_core::id::{BoxId, PeerKey};
-use murre_core::{Cx, Mono, NetworkParams, TurnError, View, Wall, sabotage};
+use murre_core::{Cx, Mono, NetworkParams, Rng, TurnError, View, Wall, sabotage};
 use murre_mailbox::limits::{MAX_IDS, MAX_LIST_IDS, MAX_TTL_HOURS, OBJECT_EPOCHS_AHEAD};
 use murre_mailbox::placement::position;
 use murre_mailbox::request::sign_repair;
-use murre_mailbox::{RepairKind, Reply, Request};
+use murre_mailbox::{Directory, RepairKind, Reply, Request};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Most epochs of one round, for networks with very short ones.
@@ -235,25 +235,34 @@ fn epochs(now: Wall, p: &NetworkParams) -> VecDeque<u64> {
 }
 
 /// The next node before and after this one in the ring of an epoch, and a random third.
-// spec: K-29
 fn neighbours(cx: &mut Cx<'_, '_, Up>, env: &Env<'_>, epoch: u64) -> Vec<PeerKey> {
-    let mut ring: Vec<([u8; 32], PeerKey)> = env
-        .directory
-        .eligible(cx.now.wall)
-        .into_iter()
-        .filter_map(|key| env.directory.get(&key).map(|d| (position(&d.join, &key, epoch), key)))
+    let ring = ring(env.directory, epoch, cx.now.wall);
+    near(&ring, &env.me, env.directory.quorum(cx.now.wall).k, cx.rng)
+}
+
+/// The nodes that count, in the order in which they stand in an epoch.
+#[must_use]
+pub fn ring(directory: &Directory, epoch: u64, now: Wall) -> Vec<PeerKey> {
+    let eligible = directory.eligible(now).into_iter();
+    let mut ring: Vec<([u8; 32], PeerKey)> = eligible
+        .filter_map(|key| directory.get(&key).map(|d| (position(&d.join, &key, epoch), key)))
         .collect();
     ring.sort_unstable();
-    let Some(own) = ring.iter().position(|(_, key)| *key == env.me) else {
-        return Vec::new();
-    };
-    ring.rotate_left(own);
-    let mut others: VecDeque<PeerKey> = ring.into_iter().skip(1).map(|(_, key)| key).collect();
+    ring.into_iter().map(|(_, key)| key).collect()
+}
+
+/// Whom `me` repairs from in one round: its two neighbours in the ring, and a random one near by.
+// spec: K-29
+#[must_use]
+pub fn near(ring: &[PeerKey], me: &PeerKey, k: usize, rng: &mut Rng) -> Vec<PeerKey> {
+    let Some(own) = ring.iter().position(|key| key == me) else { return Vec::new() };
+    let (before, after) = ring.split_at_checked(own).unwrap_or((ring, &[]));
+    let mut others: VecDeque<PeerKey> = after.iter().skip(1).chain(before).copied().collect();
     let mut chosen: Vec<PeerKey> = others.pop_front().into_iter().chain(others.pop_back()).collect();
     // The third shares a ring with us only if it is near: as many on each side as a placement is long.
-    let reach = (env.directory.quorum(cx.now.wall).k).saturating_mul(2).min(others.len());
+    let reach = k.saturating_mul(2).min(others.len());
     while chosen.len() < REPAIR_NEIGHBOURS && !others.is_empty() {
-        let pick = cx.rng.below(reach as u64) as usize;
+        let pick = rng.below(reach as u64) as usize;
         let from_back = pick % 2 == 1;
         let i = pick / 2;
         let i = if from_back { others.len().saturating_sub(1).saturating_sub(i) } else { i };

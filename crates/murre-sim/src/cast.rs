@@ -6,16 +6,16 @@
 use crate::agenda::Agenda;
 use crate::dice::Dice;
 use crate::machine::{Cmd, Ev};
-use crate::model::{Model, Sent};
+use crate::model::{Model, Sent, Standing, Tick};
 use crate::net::HostId;
-use crate::oracle::history::{chat_with, state_of};
+use crate::oracle::history::{self, chat_with, state_of};
 use crate::shell::{Outcome, Sim};
 use murre_core::CommandId;
-use murre_core::id::AccountId;
+use murre_core::id::{AccountId, MessageId};
 use murre_device::invite::InviteLink;
 use murre_device::{
     Answer, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, Event, LinkKind,
-    NetworkCommand, Notice, query,
+    MessageState, NetworkCommand, Notice, query,
 };
 use std::collections::BTreeMap;
 
@@ -30,8 +30,8 @@ pub enum Ask {
     Accept(usize),
     /// That a text is durable.
     Send(usize),
-    /// That a chat is marked as read.
-    Read,
+    /// That the chat with this person is marked as read.
+    Read(Option<usize>),
     /// That work done outside was taken.
     Work,
     /// That somebody is blocked.
@@ -159,12 +159,15 @@ impl Cast {
         match outcome {
             Outcome::Started(host) => {
                 if let Some(who) = self.who(host) {
+                    self.observe(sim, who);
                     self.take_up(sim, who);
                 }
             }
             Outcome::Died(host) => {
                 sim.watch.seen.read_done(host, sim.now);
                 if let Some(who) = self.who(host) {
+                    self.observe(sim, who);
+                    self.model.stopped(who);
                     self.people[who].asks.clear();
                 }
             }
@@ -180,22 +183,7 @@ impl Cast {
                 let command = Command::Network(NetworkCommand::PuzzleDone { id, solution });
                 self.tell(sim, host, Ask::Work, command);
             }
-            Event::Notice { notice: Notice::MessageArrived { message, .. }, .. } => {
-                sim.watch.seen.arrived(host, message, sim.now);
-            }
-            Event::Notice { notice: Notice::Warning { what, .. }, .. } => {
-                let what =
-                    format!("{} warns of {what:?}, but nobody did anything wrong", sim.hosts[host].name);
-                sim.watch.fail("no false alarm", what);
-            }
-            Event::Notice { notice: Notice::NewDevice { device, .. }, .. } => {
-                let what = format!("{} is told of {device:?}, but everybody has one", sim.hosts[host].name);
-                sim.watch.fail("no false alarm", what);
-            }
-            Event::Notice { notice: Notice::Contact { state: ContactState::Incoming, .. }, .. } => {
-                self.acts.add(sim.now + 10, Act::Pursue);
-            }
-            Event::Notice { .. } => {}
+            Event::Notice { notice, .. } => self.noticed(sim, host, notice),
             Event::Answer { id, result } => {
                 let Some(who) = self.who(host) else { return };
                 match self.people[who].asks.remove(&id) {
@@ -205,6 +193,91 @@ impl Cast {
                         .fail("one answer", format!("{} answers {id:?} unasked", self.people[who].name)),
                 }
             }
+        }
+    }
+
+    fn noticed(&mut self, sim: &mut Sim, host: HostId, notice: Notice) {
+        let who = self.who(host);
+        match notice {
+            Notice::MessageArrived { message, .. } => {
+                sim.watch.seen.arrived(host, message, sim.now);
+                if let Some(who) = who {
+                    let text = text_of(sim, host, message).unwrap_or_default();
+                    let verdict = self.model.arrived(who, message, &text);
+                    self.agrees(sim, verdict);
+                }
+            }
+            Notice::MessageState { messages, state, .. } => {
+                for message in messages {
+                    let text = text_of(sim, host, message);
+                    let Some(who) = who else { continue };
+                    let verdict = self.model.claims(who, message, text.as_deref(), tick(state), sim.now);
+                    self.agrees(sim, verdict);
+                }
+            }
+            Notice::Contact { account, state } => {
+                if state == ContactState::Incoming {
+                    self.acts.add(sim.now + 10, Act::Pursue);
+                }
+                let other = self.people.iter().position(|p| p.account == account);
+                if let (Some(me), Some(other)) = (who, other) {
+                    self.stands(sim, me, other, state);
+                }
+            }
+            Notice::Warning { what, .. } => {
+                let what =
+                    format!("{} warns of {what:?}, but nobody did anything wrong", sim.hosts[host].name);
+                sim.watch.fail("no false alarm", what);
+            }
+            Notice::NewDevice { device, .. } => {
+                let what = format!("{} is told of {device:?}, but everybody has one", sim.hosts[host].name);
+                sim.watch.fail("no false alarm", what);
+            }
+            Notice::MessageSent { .. }
+            | Notice::Verified { .. }
+            | Notice::Paying { .. }
+            | Notice::Placed { .. }
+            | Notice::File { .. }
+            | Notice::InvitePublished { .. }
+            | Notice::DoorProblem { .. }
+            | Notice::Gap { .. } => {}
+        }
+    }
+
+    fn agrees(&self, sim: &mut Sim, verdict: Result<(), String>) {
+        if let Err(what) = verdict {
+            sim.watch.fail("the model agrees", what);
+        }
+    }
+
+    fn stands(&mut self, sim: &mut Sim, me: usize, other: usize, state: ContactState) {
+        let standing = match state {
+            ContactState::Requested => Standing::Requested,
+            ContactState::Incoming => Standing::Incoming,
+            ContactState::Accepted => Standing::Accepted,
+            ContactState::Blocked => {
+                let asked = self.pairs.iter().any(|p| p.a == me && p.b == other && p.blocked.is_some());
+                let verdict =
+                    if asked { Ok(()) } else { Err(format!("person {me} shows {other} as blocked")) };
+                return self.agrees(sim, verdict);
+            }
+        };
+        let verdict = self.model.stands(me, other, standing);
+        self.agrees(sim, verdict);
+    }
+
+    /// Shows the model what a device holds: a notice may have died with the process that had it.
+    pub fn observe(&mut self, sim: &mut Sim, who: usize) {
+        let pairs: Vec<(usize, usize)> = self.pairs.iter().map(|p| (p.a, p.b)).collect();
+        for (a, b) in pairs {
+            let Some(other) = (a == who).then_some(b).or_else(|| (b == who).then_some(a)) else { continue };
+            let state = state_of(&sim.hosts[self.people[who].host].store, self.people[other].account);
+            if let Some(state) = state {
+                self.stands(sim, who, other, state);
+            }
+            let verdict =
+                history::shown(sim, self, who, other).and_then(|lines| self.model.shows(who, other, &lines));
+            self.agrees(sim, verdict);
         }
     }
 
@@ -225,7 +298,12 @@ impl Cast {
             }
             (Ask::Send(n), Err(CommandError::Environment)) if self.model.sent[n].answer.is_none() => {}
             (Ask::Send(n), Err(_)) => self.model.sent[n].refused = true,
-            (Ask::Read, _) => sim.watch.seen.read_done(self.people[who].host, sim.now),
+            (Ask::Read(other), result) => {
+                sim.watch.seen.read_done(self.people[who].host, sim.now);
+                if let Some(other) = other.filter(|_| result.is_ok()) {
+                    self.model.marked(who, other);
+                }
+            }
             (Ask::Add(n), Ok(_)) if self.dice.chance(600) => {
                 // People write at once, before the door was even read.
                 let (to, from) = self.pairs[n >> 1].ends(n & 1);
@@ -326,6 +404,7 @@ impl Cast {
             && (state.is_none() || self.pairs[n].both && state == Some(ContactState::Incoming))
         {
             let hello = format!("hello {}", self.mark);
+            self.model.asks(guest, host);
             self.tell(
                 sim,
                 at_guest,
@@ -338,6 +417,7 @@ impl Cast {
             let due = sim.now >= seen + self.pairs[n].accept_after;
             if due && sim.hosts[at_host].is_up() && !self.waits(host, Ask::Accept(number)) {
                 let accept = ContactsCommand::Accept { account: asker };
+                self.model.accepts(host, guest);
                 self.tell(sim, at_host, Ask::Accept(number), Command::Contacts(accept));
             }
         }
@@ -357,8 +437,7 @@ impl Cast {
                 sim.totals.big_texts += u64::from(size > 16 << 10);
             }
             let client_id = format!("client {number}");
-            let sent = Sent { from, to, client_id, text, answer: None, refused: false };
-            let n = self.model.asked(sent);
+            let n = self.model.asked(Sent::new(from, to, client_id, text, sim.now));
             sim.totals.messages += 1;
             sim.totals.packed += u64::from(texts > 1);
             self.send_again(sim, n);
@@ -373,7 +452,11 @@ impl Cast {
         for chat in query::chats(&sim.hosts[host].store, murre_core::Wall(0)).unwrap_or_default() {
             sim.watch.seen.read_asked(host);
             let read = ConversationsCommand::Read { chat: chat.chat };
-            self.tell(sim, host, Ask::Read, Command::Conversations(read));
+            let other = self.people.iter().position(|p| p.account == chat.with);
+            if let Some(other) = other {
+                self.model.marks(who, other);
+            }
+            self.tell(sim, host, Ask::Read(other), Command::Conversations(read));
         }
     }
 
@@ -387,6 +470,24 @@ impl Cast {
         let n = mine[self.dice.index(mine.len())];
         sim.totals.repeated_ids += 1;
         self.send_again(sim, n);
+    }
+}
+
+/// The text of a message, as its device shows it.
+fn text_of(sim: &Sim, host: HostId, id: MessageId) -> Option<String> {
+    query::message(&sim.hosts[host].store, id, murre_core::Wall(0)).ok().flatten()?.text
+}
+
+/// A device's word for how far a message is, in the model's.
+#[must_use]
+pub const fn tick(state: MessageState) -> Tick {
+    match state {
+        MessageState::Queued => Tick::Queued,
+        MessageState::Sent => Tick::Sent,
+        MessageState::Stored => Tick::Stored,
+        MessageState::Delivered => Tick::Delivered,
+        MessageState::Read => Tick::Read,
+        MessageState::Failed => Tick::Failed,
     }
 }
 

@@ -27,6 +27,8 @@
 //! | [`cast`], [`plan`], [`model`] | people, the scenario of a seed, what should be (without a key in it) |
 //! | [`oracle`] | what must be true |
 //! | [`sabotage`], [`campaign`], [`run`] | planted faults, many seeds, one seed |
+//! | [`placement`] | a thousand nodes without machines: who keeps what when many die, come and lie |
+//! | [`year`] | two people for a year, while every node is replaced |
 //!
 //! What is not simulated: bytes of TCP, QUIC and SQLite (their crates have suites of their own), and processes
 //! killed by an operating system (the shipped binary is tested with that).
@@ -44,6 +46,7 @@ pub mod net;
 pub mod node;
 pub mod oracle;
 pub mod person;
+pub mod placement;
 pub mod plan;
 pub mod run;
 pub mod sabotage;
@@ -52,3 +55,4 @@ pub mod shell;
 pub mod stranger;
 pub mod totals;
 pub mod trace;
+pub mod year;

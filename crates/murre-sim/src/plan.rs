@@ -4,14 +4,29 @@
 //! die and the network fails, *gaps* of hours to weeks between them, and a quiet end in which everybody is there.
 //! In a gap every process is stopped or asleep; once a day the nodes wake for a few minutes, as a real network of
 //! home computers does, so that descriptors, expiry and repair go on without the cost of simulating every second.
+//!
+//! Most seeds are *short* (two people, few nodes, two episodes of about a minute): faults that need no size or length
+//! show in them at a third of the price. In each [`ROUND`] of seeds nine are *long* and have everything.
 
 use crate::cast::{Act, Cast};
 use crate::dice::Dice;
 use crate::liar::{LIES, Lie};
 use crate::net::{HostId, Weather};
 use crate::shell::{Crash, CrashPoint, Sim};
+use murre_core::NetworkParams;
 use murre_core::time::{DAY, HOUR, MINUTE, SECOND};
 use murre_store::Fault;
+
+/// Seeds after which the kinds of runs come round again.
+pub const ROUND: u64 = 64;
+/// In each round: strangers who pay and one who does not, a leaked link, repair, four ordinary long runs.
+const PAYING: [u64; 2] = [3, 35];
+const FLOODING: u64 = 19;
+const LEAKED: u64 = 5;
+const REPAIRED: u64 = 6;
+/// Somebody is blocked at the end, and a third goes on.
+const BLOCKING: [u64; 4] = [9, 25, 41, 57];
+const LONG: [u64; 9] = [0, 3, LEAKED, REPAIRED, 9, FLOODING, 20, 35, 46];
 
 /// How someone leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +154,10 @@ pub struct Plan {
     pub leaks: usize,
     /// Boxes a mailbox may hold.
     pub quota: u32,
+    /// Certificates issued ahead for a writer's tag, and the number below which new ones are, in epochs.
+    pub tags: (u32, u32),
+    /// A run that has everything.
+    pub long: bool,
     /// At the end devices do not reach each other directly.
     pub apart: bool,
     /// At the end repair is waited for and judged.
@@ -152,40 +171,42 @@ impl Plan {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed, "plan");
-        let nodes = match dice.range(0, 19) {
-            0..=7 => 3,
-            8..=12 => dice.range(4, 5),
-            13..=15 => dice.range(6, 7),
-            16..=17 => 8,
-            18 => dice.range(9, 11),
-            _ => 12,
-        } as usize;
-        let blocks = seed % 16 == 9;
-        let people = if dice.chance(120) || blocks { 3 } else { 2 };
+        let kind = seed % ROUND;
+        let (long, pays) = (LONG.contains(&kind), PAYING.contains(&kind));
+        let nodes = if long { many_nodes(&mut dice) } else { few_nodes(&mut dice) };
+        let blocks = BLOCKING.contains(&kind);
+        let people = if long && dice.chance(250) || blocks { 3 } else { 2 };
         let mut pairs = vec![(0, 1)];
         if people == 3 {
             pairs.push((2, 0));
         }
-        let leaks = if seed % 16 == 5 { 4 } else { 0 };
-        let mut gaps = plan_gaps(&mut dice);
+        let leaks = if kind == LEAKED { 4 } else { 0 };
+        let mut gaps = if long { plan_gaps(&mut dice) } else { plan_gap(&mut dice) };
         if leaks > 0 {
             // A full door opens again with the next epoch.
             gaps[0].ms = 8 * DAY;
         }
+        let begin = 1_760_000_000_000 + dice.range(0, 400 * DAY);
+        let waits = if leaks > 0 || long { 30 } else { 8 };
+        let episode = if long { dice.range(75, 180) } else { dice.range(30, 55) };
+        let production = NetworkParams::production();
         Self {
             seed,
-            begin: 1_760_000_000_000 + dice.range(0, 400 * DAY),
+            begin,
             nodes: plan_nodes(&mut dice, nodes),
             people: (0..people).map(|_| plan_person(&mut dice)).collect(),
-            pairs: pairs.into_iter().map(|(a, b)| plan_pair(&mut dice, a, b, leaks > 0)).collect(),
+            pairs: pairs.into_iter().map(|(a, b)| plan_pair(&mut dice, a, b, leaks > 0, waits)).collect(),
             gaps,
-            episode: dice.range(75, 180) * SECOND,
-            stranger: (seed % 8 == 3).then_some(seed % 16 == 3),
+            episode: episode * SECOND,
+            stranger: (pays || kind == FLOODING).then_some(pays),
             leaks,
             apart: dice.chance(600),
-            repair: seed % 16 == 6,
+            repair: kind == REPAIRED,
             blocks,
-            quota: if seed % 16 == 3 { 256 } else { 4_096 },
+            quota: if pays { 256 } else { 4_096 },
+            // Issuing half a year of certificates is what a short run spends most of its time with.
+            tags: if long { (production.tag_epochs, production.tag_renew_below) } else { (8, 6) },
+            long,
         }
     }
 
@@ -311,10 +332,41 @@ fn plan_person(dice: &mut Dice) -> PersonPlan {
     PersonPlan { skew: skew(dice, HOUR), listens: dice.chance(450) }
 }
 
-fn plan_pair(dice: &mut Dice, a: usize, b: usize, leaks: bool) -> (usize, usize, bool, u64, u64) {
+fn plan_pair(dice: &mut Dice, a: usize, b: usize, leaks: bool, waits: u64) -> (usize, usize, bool, u64, u64) {
     let both = dice.chance(250) && !leaks;
-    let carried = if leaks { 60 * SECOND } else { dice.range(SECOND, 30 * SECOND) };
-    (a, b, both, carried, dice.range(SECOND, 30 * SECOND))
+    let carried = if leaks { 60 * SECOND } else { dice.range(SECOND, waits * SECOND) };
+    (a, b, both, carried, dice.range(SECOND, waits * SECOND))
+}
+
+fn many_nodes(dice: &mut Dice) -> usize {
+    let nodes = match dice.range(0, 19) {
+        0..=5 => 3,
+        6..=10 => dice.range(4, 5),
+        11..=14 => dice.range(6, 7),
+        15..=16 => 8,
+        17..=18 => dice.range(9, 11),
+        _ => 12,
+    };
+    nodes as usize
+}
+
+fn few_nodes(dice: &mut Dice) -> usize {
+    let nodes = match dice.range(0, 9) {
+        0..=6 => 3,
+        7..=8 => dice.range(4, 5),
+        _ => dice.range(6, 8),
+    };
+    nodes as usize
+}
+
+/// The one gap of a short run.
+fn plan_gap(dice: &mut Dice) -> Vec<Gap> {
+    let ms = match dice.range(0, 9) {
+        0..=7 => dice.range(HOUR / 4, 3 * HOUR),
+        8 => dice.range(3 * HOUR, 30 * HOUR),
+        _ => dice.range(2 * DAY, 8 * DAY),
+    };
+    vec![Gap { ms, asleep: dice.chance(400) }]
 }
 
 fn plan_gaps(dice: &mut Dice) -> Vec<Gap> {

@@ -28,6 +28,9 @@ pub const MIN_MESSAGES: u64 = 30;
 /// The quiet time at the end is cut short when all is at rest, and never longer than this, ms.
 pub const QUIET_MS: u64 = 2 * HOUR;
 
+/// Time in which repair has to be done, ms: four rounds.
+pub const REPAIR_MS: u64 = 45 * MINUTE;
+
 /// How to run.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -35,6 +38,8 @@ pub struct Options {
     pub sabotage: Option<String>,
     /// Print what happens.
     pub verbose: bool,
+    /// Compute every signature check anew, where a build would remember them.
+    pub anew: bool,
 }
 
 /// How a run went.
@@ -55,6 +60,8 @@ pub struct Report {
 /// Runs one seed.
 #[must_use]
 pub fn run(seed: u64, options: &Options) -> Report {
+    #[cfg(feature = "sabotage")]
+    murre_crypto::memo::reset(!options.anew);
     let planted = Planted::new(options.sabotage.as_deref());
     let plan = Plan::new(seed);
     let mut world = World::new(&plan, planted, options);
@@ -71,17 +78,20 @@ pub fn run(seed: u64, options: &Options) -> Report {
     Report { seed, failure: sim.watch.failure().cloned(), hash: sim.trace.hash(), totals: sim.totals, quiet }
 }
 
-struct World {
-    sim: Sim,
-    cast: Cast,
-    nodes: Vec<(usize, PeerKey, bool)>,
-    file: NetworkFile,
+/// Everything of one run.
+pub(crate) struct World {
+    pub(crate) sim: Sim,
+    pub(crate) cast: Cast,
+    pub(crate) nodes: Vec<(usize, PeerKey, bool)>,
+    pub(crate) file: NetworkFile,
     mallories: Vec<usize>,
 }
 
 impl World {
-    fn new(plan: &Plan, planted: Planted, options: &Options) -> Self {
-        let params = NetworkParams { account_boxes: plan.quota, ..NetworkParams::cheap() };
+    pub(crate) fn new(plan: &Plan, planted: Planted, options: &Options) -> Self {
+        let (tag_epochs, tag_renew_below) = plan.tags;
+        let cheap = NetworkParams::cheap();
+        let params = NetworkParams { account_boxes: plan.quota, tag_epochs, tag_renew_below, ..cheap };
         let file = NetworkFile::new("simulated", params);
         let net = Net::new(Dice::new(plan.seed, "net"), Weather::CALM);
         let mut sim = Sim::new(plan.seed, plan.begin, net, Watch::new(params, planted));
@@ -101,14 +111,14 @@ impl World {
     }
 
     /// Nodes come up and find each other, then people.
-    fn begin(&mut self, plan: &Plan) {
+    pub(crate) fn begin(&mut self, plan: &Plan) {
         let mut dice = Dice::new(plan.seed, "keys");
         self.add_nodes(plan, &mut dice);
         self.sim.totals.both_asked += plan.pairs.iter().filter(|p| p.2).count() as u64;
         for n in 0..plan.nodes.len() {
             self.sim.start(n);
         }
-        self.advance(20 * SECOND);
+        self.advance(if plan.long { 20 } else { 12 } * SECOND);
         for (n, person) in plan.people.iter().enumerate() {
             let name = format!("{} {}", ["Alice", "Bob", "Carol"][n % 3], self.cast.mark);
             let host = self.add_person(plan, &mut dice, &name, person.skew, person.listens);
@@ -181,7 +191,7 @@ impl World {
         self.sim.start(host);
     }
 
-    fn advance(&mut self, ms: u64) {
+    pub(crate) fn advance(&mut self, ms: u64) {
         let until = self.sim.now + ms;
         self.cast.run_until(&mut self.sim, until);
     }
@@ -195,7 +205,7 @@ impl World {
         }
         plan.episode(number, &mut self.cast, &self.sim);
         self.advance(plan.episode);
-        history::glance(&mut self.sim, &self.cast);
+        history::glance(&mut self.sim, &mut self.cast);
         history::bounds(&mut self.sim, &self.cast);
     }
 
@@ -261,7 +271,8 @@ impl World {
             for host in &nodes {
                 back(&mut self.sim, *host);
             }
-            let awake = (until.saturating_sub(self.sim.now)).min(75 * SECOND);
+            let awake = if plan.long { 75 * SECOND } else { 30 * SECOND };
+            let awake = (until.saturating_sub(self.sim.now)).min(awake);
             self.advance(awake);
         }
         for host in people {
@@ -270,16 +281,16 @@ impl World {
     }
 
     /// Lets everything under way come to nothing before time jumps.
-    fn drain(&mut self) {
+    pub(crate) fn drain(&mut self) {
         self.advance(31 * SECOND);
     }
 
-    fn people_hosts(&self) -> Vec<usize> {
+    pub(crate) fn people_hosts(&self) -> Vec<usize> {
         self.cast.people.iter().map(|p| p.host).collect()
     }
 
-    fn node_hosts(&self) -> Vec<usize> {
-        (0..self.nodes.len()).collect()
+    pub(crate) fn node_hosts(&self) -> Vec<usize> {
+        self.nodes.iter().map(|(host, _, _)| *host).collect()
     }
 
     /// Devices lose sight of each other for good, just as people write: what went over a live link alone must find
@@ -352,7 +363,7 @@ impl World {
     }
 
     /// The quiet time: everybody is there, nothing fails any more, and then everything is judged.
-    fn end(&mut self, plan: &Plan) -> u64 {
+    pub(crate) fn end(&mut self, plan: &Plan) -> u64 {
         let from = self.sim.now;
         while self.cast.acts.pop().is_some() {}
         self.sim.net.heal();
@@ -372,7 +383,8 @@ impl World {
         }
         self.advance(15 * SECOND);
         let mut rest = 0;
-        while self.sim.now < from + QUIET_MS && rest < 3 && !self.sim.watch.is_over() {
+        let calm = if plan.long { 3 } else { 2 };
+        while self.sim.now < from + QUIET_MS && rest < calm && !self.sim.watch.is_over() {
             self.cast.pursue(&mut self.sim);
             self.top_up();
             let step = if self.sim.now < from + 10 * MINUTE { 10 * SECOND } else { MINUTE };
@@ -382,10 +394,10 @@ impl World {
         for who in 0..self.cast.people.len() {
             self.cast.acts.add(self.sim.now, Act::Read { who });
         }
-        self.advance(20 * SECOND);
+        self.advance(if plan.long { 20 } else { 12 } * SECOND);
         self.sim.totals.re_boxed = self.sim.watch.wire.re_boxed;
         if !self.sim.watch.is_over() {
-            history::judge(&mut self.sim, &self.cast);
+            history::judge(&mut self.sim, &mut self.cast);
             keepers::check(&mut self.sim, &self.nodes);
             secrecy::check(&mut self.sim, &self.cast);
         }
@@ -393,7 +405,7 @@ impl World {
             for host in self.people_hosts() {
                 self.sim.stop(host);
             }
-            self.advance(75 * MINUTE);
+            self.advance(REPAIR_MS);
             keepers::repaired(&mut self.sim, &self.nodes, &self.file);
         }
         if !self.sim.watch.is_over() && self.sim.totals.messages < MIN_MESSAGES {

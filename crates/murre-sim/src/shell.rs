@@ -156,6 +156,8 @@ pub struct Sim {
     pub fault: Option<ShellFault>,
     /// Print what happens.
     pub verbose: bool,
+    /// Steps after which this run is said not to come to rest.
+    pub max_steps: u64,
     agenda: Agenda<Job>,
     dice: Dice,
 }
@@ -175,6 +177,7 @@ impl Sim {
             outcomes: VecDeque::new(),
             fault: None,
             verbose: false,
+            max_steps: MAX_STEPS,
             agenda: Agenda::default(),
             dice: Dice::new(seed, "shell"),
         }
@@ -238,6 +241,11 @@ impl Sim {
         // A machine says when it wants to be woken only at the end of a turn: the first is for the asking.
         self.stimulus(id, Stimulus::Timeout);
         self.outcomes.push_back(Outcome::Started(id));
+    }
+
+    /// The next start is of another program, over the same store: the same node or person, told something else.
+    pub fn reconfigure(&mut self, id: HostId, program: Box<dyn Program>) {
+        self.hosts[id].program = program;
     }
 
     /// Starts the process later.
@@ -348,8 +356,8 @@ impl Sim {
                     Job::Run(..) | Job::Start(..) => {}
                 }
             }
-            if self.trace.steps() > MAX_STEPS {
-                self.watch.fail("rest", format!("no rest after {MAX_STEPS} steps"));
+            if self.trace.steps() > self.max_steps {
+                self.watch.fail("rest", format!("no rest after {} steps", self.max_steps));
             }
         }
         self.now = self.now.max(until);

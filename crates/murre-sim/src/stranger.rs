@@ -19,6 +19,8 @@ use std::collections::VecDeque;
 
 /// Boxes the stranger tries to put under one tag: more than a quarter of a small network's mailbox.
 pub const BOXES: u64 = 400;
+/// Bursts of a stranger's life.
+const STEPS: u64 = 40;
 /// Frames between two pauses.
 const BURST: usize = 12;
 
@@ -90,7 +92,7 @@ impl Machine for Stranger {
             Stimulus::Timeout => self.flood(now),
             Stimulus::Input(_) | Stimulus::Commands(_) => {}
         }
-        let next = (self.steps < 60).then(|| Mono(now.mono.0 + 700));
+        let next = (self.steps < STEPS).then(|| Mono(now.mono.0 + 700));
         self.out.push_back(Output::Timeout(next));
         Ok(())
     }
@@ -117,6 +119,10 @@ impl Stranger {
     }
 
     fn frame(&mut self, now: Now) -> Vec<u8> {
+        // Who pays wants to see where it ends: most of what it sends are boxes.
+        if self.pays && self.dice.chance(700) {
+            return self.put(now, true);
+        }
         match self.dice.range(0, 9) {
             0 => self.dice.vec(MAX_FRAME + 1),
             1 => {

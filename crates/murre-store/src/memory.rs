@@ -110,6 +110,14 @@ impl MemoryStore {
         self.data.blobs.len()
     }
 
+    /// Bytes of all keys, values and texts.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let rows = self.data.spaces.values().flat_map(|set| &set.rows);
+        rows.map(|(key, value)| key.len() + value.len()).sum::<usize>()
+            + self.data.texts.values().map(|(_, text)| text.len()).sum::<usize>()
+    }
+
     /// Whether `needle` occurs in any stored key, value or text: an oracle for plaintext that must not be there.
     #[must_use]
     pub fn contains_bytes(&self, needle: &[u8]) -> bool {

@@ -139,7 +139,7 @@ impl Boxes {
         {
             if sabotage::active("evict-on-full") {
                 self.evict_oldest(cx, &row)?;
-            } else {
+            } else if !sabotage::active("ignore-quota") {
                 return Ok(Err(PutRefusal::Quota));
             }
         }

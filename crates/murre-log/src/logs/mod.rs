@@ -165,6 +165,9 @@ impl Logs {
         let prev = own.as_ref().map(|(_, row)| Link::new(&by, seq.saturating_sub(1), row.h));
         let mut heads = rows::heads(view, log, MAX_HEADS)?;
         heads.retain(|(_, link)| Some(*link) != prev);
+        if murre_core::sabotage::active("forget-parents") && prev.is_some() {
+            heads.clear();
+        }
         // Greatest first: should more than 16 be left out, the new entry still comes after all of them.
         // spec: L-19
         heads.sort_by_key(|(row, link)| Reverse((row.t, row.b, link.s, link.h)));

@@ -8,7 +8,7 @@ use murre_log::rows::{LOGS, LogRow};
 use murre_log::{Accept, Entry, Header};
 
 #[test]
-fn a_time_from_the_far_future_is_refused() {
+pub fn a_time_from_the_far_future_is_refused() {
     let first = sign(&root(&key(1)), &key(1), b"0");
     let mut device = Device::new();
     device.accept(&first);
@@ -17,7 +17,7 @@ fn a_time_from_the_far_future_is_refused() {
 }
 
 #[test]
-fn a_time_before_a_parent_is_refused() {
+pub fn a_time_before_a_parent_is_refused() {
     let mut device = Device::new();
     for n in 0..5 {
         device.write(&key(1), &[n]).unwrap();
@@ -30,7 +30,7 @@ fn a_time_before_a_parent_is_refused() {
 }
 
 #[test]
-fn an_entry_in_another_name_is_refused() {
+pub fn an_entry_in_another_name_is_refused() {
     // Signed by one key, `by` says another.
     let forged = Entry::sign(&Header { by: key(2).id(), ..root(&key(1)) }, &key(1), vec![]);
     assert_eq!(forged.verify().unwrap_err().class(), "signature");

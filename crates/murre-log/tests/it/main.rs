@@ -6,6 +6,8 @@ mod file_vectors;
 mod forks;
 mod packs;
 mod pending;
+#[cfg(feature = "sabotage")]
+mod planted;
 mod replicas;
 mod vectors;
 mod wire;

@@ -1,14 +1,17 @@
 //! Nothing lost, nothing doubled, one order: histories against each other and against the model.
 
-use crate::cast::{Cast, Pair, Person};
-use crate::model::{Sent, Shown};
+use crate::cast::{Cast, Pair, Person, tick};
+use crate::model::{self, Sent, Shown};
 use crate::shell::Sim;
 use murre_core::id::LogId;
 use murre_core::{Direction, Range, View};
-use murre_device::limits::{MAX_NOTICES, MAX_PAGE, MAX_PARCELS};
+use murre_device::limits::{
+    MAX_CONTACTS, MAX_INCOMING, MAX_NOTICES, MAX_PAGE, MAX_PARCELS, MAX_PARCELS_EACH, MAX_STASH,
+};
 use murre_device::rows::OutboxRow;
 use murre_device::{ContactState, query, rows};
 use murre_store::MemoryStore;
+use std::collections::BTreeMap;
 
 /// The chat of a contact, as a device shows it.
 #[must_use]
@@ -28,24 +31,38 @@ pub fn state_of(store: &MemoryStore, account: murre_core::id::AccountId) -> Opti
 /// # Errors
 /// Words for the report.
 pub fn shown(sim: &Sim, cast: &Cast, me: usize, other: usize) -> Result<Vec<Shown>, String> {
-    let store = &sim.hosts[cast.people[me].host].store;
+    let host = &sim.hosts[cast.people[me].host];
+    let (store, now) = (&host.store, host.clocks(sim.now).wall);
     let Some((chat, _)) = chat_with(store, cast.people[other].account) else { return Ok(Vec::new()) };
-    let page = query::history(store, chat, None, MAX_PAGE, murre_core::Wall(0))
-        .map_err(|e| format!("history cannot be read: {e:?}"))?;
-    page.into_iter()
-        .map(|m| {
-            let text = m.text.ok_or("a message without text")?;
-            Ok(Shown { id: m.id, text, own: m.own })
-        })
-        .collect()
+    let mut pages = Vec::new();
+    let mut before = None;
+    loop {
+        let page = query::history(store, chat, before, MAX_PAGE, now)
+            .map_err(|e| format!("history cannot be read: {e:?}"))?;
+        let full = page.len() == MAX_PAGE;
+        before = page.first().map(|m| m.id);
+        pages.push(page);
+        if !full {
+            break;
+        }
+    }
+    let lines = pages.into_iter().rev().flatten().map(|m| {
+        let text = m.text.ok_or("a message without text")?;
+        Ok(Shown { id: m.id, text, own: m.own, tick: tick(m.state) })
+    });
+    lines.collect()
 }
 
-/// In a quiet moment: nothing is shown twice or under a wrong name, and what is one's own is there.
-pub fn glance(sim: &mut Sim, cast: &Cast) {
+/// In a quiet moment: nothing is shown twice, under a wrong name or further than it is, and nothing is gone.
+pub fn glance(sim: &mut Sim, cast: &mut Cast) {
+    for who in 0..cast.people.len() {
+        cast.observe(sim, who);
+    }
     for pair in &cast.pairs {
         for (me, other) in [(pair.a, pair.b), (pair.b, pair.a)] {
             let lines = shown(sim, cast, me, other);
-            let verdict = lines.and_then(|lines| cast.model.judge(me, other, &lines, false, !pair.both));
+            let verdict =
+                lines.and_then(|lines| cast.model.judge(me, other, &lines, false, !pair.both, sim.now));
             if let Err(what) = verdict {
                 let name = cast.people[me].name.clone();
                 sim.watch.fail("nothing lost or doubled", format!("at {name}: {what}"));
@@ -95,20 +112,18 @@ fn heard(sim: &Sim, cast: &Cast, pair: &Pair, from: usize) -> Result<(), String>
 /// Both sides show the same, and it is what the model says.
 fn agree(sim: &Sim, cast: &Cast, pair: &Pair) -> Result<(), String> {
     let (a, b) = (shown(sim, cast, pair.a, pair.b)?, shown(sim, cast, pair.b, pair.a)?);
-    let ordered = !pair.both;
-    cast.model
-        .judge(pair.a, pair.b, &a, true, ordered)
-        .map_err(|e| format!("at {}: {e}", cast.people[pair.a].name))?;
-    cast.model
-        .judge(pair.b, pair.a, &b, true, ordered)
-        .map_err(|e| format!("at {}: {e}", cast.people[pair.b].name))?;
-    let same = a.len() == b.len()
-        && a.iter().zip(&b).all(|(x, y)| x.id == y.id && x.text == y.text && x.own != y.own);
-    if same { Ok(()) } else { Err("the two sides show another order".to_owned()) }
+    for (me, other, lines) in [(pair.a, pair.b, &a), (pair.b, pair.a, &b)] {
+        let verdict = cast.model.judge(me, other, lines, true, !pair.both, sim.now);
+        verdict.map_err(|e| format!("at {}: {e}", cast.people[me].name))?;
+    }
+    model::same(&a, &b)
 }
 
 /// The last judgement, after a quiet time with everybody there.
-pub fn judge(sim: &mut Sim, cast: &Cast) {
+pub fn judge(sim: &mut Sim, cast: &mut Cast) {
+    for who in 0..cast.people.len() {
+        cast.observe(sim, who);
+    }
     for pair in &cast.pairs {
         if let Some(from) = pair.blocked {
             if let Err(what) = heard(sim, cast, pair, from) {
@@ -123,6 +138,9 @@ pub fn judge(sim: &mut Sim, cast: &Cast) {
             if state != Some(ContactState::Accepted) {
                 sim.watch.fail("all converge", format!("{names}: a contact is still {state:?}"));
             }
+        }
+        if !cast.model.agreed(pair.a, pair.b) {
+            sim.watch.fail("all converge", format!("{names}: the model knows of no agreement"));
         }
         if let Err(what) = agree(sim, cast, pair) {
             sim.watch.fail("nothing lost", format!("{names}: {what}"));
@@ -162,18 +180,40 @@ fn undelivered(sim: &Sim, cast: &Cast, host: usize, me: usize) -> Option<String>
 
 /// Queues stay within their named limits.
 pub fn bounds(sim: &mut Sim, cast: &Cast) {
-    let count = |store: &MemoryStore, space| {
-        store.scan(space, &Range::all(), Direction::Forward, usize::MAX).map_or(0, |page| page.len())
-    };
     let full = cast.people.iter().find_map(|p| {
-        let store = &sim.hosts[p.host].store;
-        let parcels = count(store, rows::PARCELS);
-        let notices = count(store, rows::NOTICES) as u64;
         let links = sim.net.links_of(p.host).len();
-        let over = parcels > MAX_PARCELS || notices > MAX_NOTICES || links > crate::net::MAX_LINKS;
-        over.then(|| format!("{}: {parcels} parcels, {notices} notices, {links} links", p.name))
+        let over = too_many(&sim.hosts[p.host].store);
+        let over = over.or_else(|| (links > crate::net::MAX_LINKS).then(|| format!("{links} links")));
+        over.map(|what| format!("{} has {what}", p.name))
     });
     if let Some(what) = full {
         sim.watch.fail("bounds", what);
     }
+}
+
+/// What a device holds more of than it may.
+fn too_many(store: &MemoryStore) -> Option<String> {
+    let rows = |space| store.scan(space, &Range::all(), Direction::Forward, usize::MAX).unwrap_or_default();
+    let parcels = rows(rows::PARCELS);
+    let mut parcels_of: BTreeMap<u32, usize> = BTreeMap::new();
+    for (_, value) in &parcels {
+        if let Ok(row) = rows::decode::<rows::ParcelRow>(rows::PARCELS, value) {
+            *parcels_of.entry(row.contact).or_default() += 1;
+        }
+    }
+    let mut stashed_of: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+    for (key, _) in rows(rows::STASH) {
+        *stashed_of.entry(key.into_iter().take(4).collect()).or_default() += 1;
+    }
+    let contacts = query::contacts(store).unwrap_or_default();
+    let incoming = contacts.iter().filter(|c| c.state == ContactState::Incoming).count();
+    let counts = [
+        ("parcels", parcels.len(), MAX_PARCELS),
+        ("parcels for one contact", parcels_of.into_values().max().unwrap_or(0), MAX_PARCELS_EACH),
+        ("notices", rows(rows::NOTICES).len(), MAX_NOTICES as usize),
+        ("packets kept for one contact", stashed_of.into_values().max().unwrap_or(0), MAX_STASH as usize),
+        ("contacts", contacts.len(), MAX_CONTACTS),
+        ("requests that wait", incoming, MAX_INCOMING),
+    ];
+    counts.iter().find(|(_, n, most)| n > most).map(|(what, n, most)| format!("{n} {what} of at most {most}"))
 }

@@ -1,9 +1,10 @@
 //! Honest custodians keep their word, and keep nothing that they should not.
 
 use crate::shell::Sim;
-use murre_core::id::PeerKey;
-use murre_core::{Direction, Range, View};
+use murre_core::id::{Locator, PeerKey};
+use murre_core::{Direction, NetworkParams, Range, View};
 use murre_custodian::rows::{BOXES, IDS, OBJECTS};
+use murre_mailbox::limits::MAX_SLOTS;
 use murre_mailbox::{Directory, MailboxKind, NetworkFile, SealedBox, SignedObject};
 use murre_store::MemoryStore;
 use std::collections::BTreeMap;
@@ -16,7 +17,8 @@ pub fn check(sim: &mut Sim, nodes: &[(usize, PeerKey, bool)]) {
             let what = sim.watch.leak.find_in_store(&sim.hosts[*host].store)?;
             Some(("no plaintext", format!("{what} in the store of {}", sim.hosts[*host].name)))
         });
-        leaks.or_else(|| words_kept(sim, nodes)).or_else(|| only_valid_boxes(sim, nodes))
+        let kept = leaks.or_else(|| words_kept(sim, nodes)).or_else(|| only_valid_boxes(sim, nodes));
+        kept.or_else(|| within_quota(sim, nodes))
     });
     if let Some((oracle, what)) = found {
         sim.watch.fail(oracle, what);
@@ -89,6 +91,53 @@ fn words_kept(sim: &Sim, nodes: &[(usize, PeerKey, bool)]) -> Found {
         }
     }
     None
+}
+
+/// No mailbox, and no writer in it, holds more at an honest custodian than the network's numbers allow.
+fn within_quota(sim: &Sim, nodes: &[(usize, PeerKey, bool)]) -> Found {
+    let params = sim.watch.wire.params();
+    for (host, _, _) in nodes.iter().filter(|(_, _, honest)| *honest) {
+        let host = &sim.hosts[*host];
+        let mut places: BTreeMap<Locator, Held> = BTreeMap::new();
+        for (_, bytes) in host.store.scan(BOXES, &Range::all(), Direction::Forward, usize::MAX).ok()? {
+            let Some(b) = SealedBox::parse(&bytes).ok().and_then(|b| b.verify(params).ok()) else { continue };
+            let held = places.entry(b.locator()).or_insert_with(|| Held::new(b.place().k));
+            held.boxes += 1;
+            held.bytes += bytes.len() as u64;
+            *held.by_tag.entry(b.tag().as_bytes().to_vec()).or_default() += 1;
+        }
+        if let Some(over) = places.values().find_map(|held| held.over(params)) {
+            return Some(("bounds", format!("{} holds {over}", host.name)));
+        }
+    }
+    None
+}
+
+/// What one mailbox holds at one custodian.
+struct Held {
+    kind: MailboxKind,
+    boxes: u32,
+    bytes: u64,
+    by_tag: BTreeMap<Vec<u8>, u32>,
+}
+
+impl Held {
+    const fn new(kind: MailboxKind) -> Self {
+        Self { kind, boxes: 0, bytes: 0, by_tag: BTreeMap::new() }
+    }
+
+    fn over(&self, p: &NetworkParams) -> Option<String> {
+        // Boxes, boxes of one writer, bytes.
+        let (most, of_one, bytes) = match self.kind {
+            MailboxKind::Account => (p.account_boxes, p.account_boxes / 4, p.account_bytes),
+            MailboxKind::Drop => (p.account_boxes, p.account_boxes, p.account_bytes),
+            MailboxKind::Group => (p.group_boxes, p.group_boxes, p.group_bytes),
+            MailboxKind::Door => (MAX_SLOTS as u32, 1, p.account_bytes),
+        };
+        let one = self.by_tag.values().max().copied().unwrap_or(0);
+        let over = self.boxes > most || one > of_one || self.bytes > bytes;
+        over.then(|| format!("{} boxes in one {:?} mailbox, {one} of one writer", self.boxes, self.kind))
+    }
 }
 
 /// An honest custodian stores only boxes whose writer may write there.

@@ -112,6 +112,12 @@ impl Wire {
         self.receipts.iter()
     }
 
+    /// Boxes that devices made, door boxes of several writers counted apart.
+    #[must_use]
+    pub fn made(&self) -> u64 {
+        self.boxes.len() as u64
+    }
+
     /// A device's batch: an entry has at most one box in one place.
     ///
     /// # Errors

@@ -74,6 +74,7 @@ fn a_snapshot_is_the_committed_state_and_can_be_gone_back_to() {
     store.apply(&batch(&[b"b"])).unwrap();
     let snapshot = store.snapshot();
     assert_eq!(snapshot.get(SPACE, b"b"), Ok(None));
+    assert_eq!((store.rows(), store.bytes()), (2, 4));
     assert_eq!(snapshot.get(SPACE, b"a"), Ok(Some(b"v".to_vec())));
     store.commit().expect("taking a snapshot leaves the transaction alone");
     assert_eq!(store.rows(), 2);

@@ -62,7 +62,7 @@ impl Box8 {
 }
 
 #[test]
-fn what_lies_there_is_found_at_start_in_every_living_epoch() {
+pub fn what_lies_there_is_found_at_start_in_every_living_epoch() {
     let mut b = world(1);
     let epoch = b.epoch;
     let mut ids = b.fill(epoch, 0..30, &[0, 1, 2, 3, 4, 5]);
@@ -94,7 +94,7 @@ fn two_liars_of_five_hide_nothing() {
 }
 
 #[test]
-fn a_careful_read_asks_r_custodians_for_signed_answers() {
+pub fn a_careful_read_asks_r_custodians_for_signed_answers() {
     for seed in 0..SEEDS {
         let mut b = world(seed);
         b.watch();

@@ -2,6 +2,8 @@
 
 mod lists;
 mod networks;
+#[cfg(feature = "sabotage")]
+mod planted;
 mod prices;
 mod puts;
 mod room;
