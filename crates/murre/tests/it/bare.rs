@@ -19,6 +19,17 @@ pub fn now() -> Wall {
     Wall(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64)
 }
 
+/// Waits until a node that was just started has solved its puzzle: before that nothing is placed on it.
+#[allow(dead_code, reason = "not every user of this file asks")]
+pub async fn takes_part(node: &murre::NodeHandle) {
+    let looking = async {
+        while !node.status().await.expect("a running node").joined {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, looking).await.expect("it takes part");
+}
+
 /// A link to one node.
 pub struct Bare {
     net: NetHandle,

@@ -1,6 +1,6 @@
 //! The numbers of a node, scraped as Prometheus does, and by those who would rather hold them up.
 
-use crate::bare::{Bare, Mailbox, Said, said};
+use crate::bare::{Bare, Mailbox, Said, said, takes_part};
 use murre::node::metrics::{MAX_CONNECTIONS, MAX_HEAD, TABLE};
 use murre::{MetricsConfig, NodeConfig, NodeError, node};
 use std::collections::BTreeMap;
@@ -60,6 +60,7 @@ async fn scrape(addr: SocketAddr) -> BTreeMap<String, u64> {
 async fn the_numbers_move_with_what_is_done_and_name_nobody() {
     let dir = tempfile::tempdir().unwrap();
     let node = node::run(config(dir.path(), "127.0.0.1:0", false)).await.unwrap_or_else(|e| panic!("{e}"));
+    takes_part(&node).await;
     let at = node.ready().metrics.unwrap();
     let before = scrape(at).await;
     let (mailbox, mut bare) = (Mailbox::new(1), Bare::new(&node.ready().listen[0], 1).await);

@@ -1,6 +1,6 @@
 //! A node on a disk that is really full.
 
-use crate::bare::{Bare, Mailbox, Said, said};
+use crate::bare::{Bare, Mailbox, Said, said, takes_part};
 use murre::{NodeConfig, node};
 use murre_mailbox::{PutRefusal, Reply};
 use std::io::{ErrorKind, Write};
@@ -55,6 +55,7 @@ async fn a_node_on_a_full_disk_says_so_serves_reads_and_takes_puts_again() {
     };
     let config = || NodeConfig { capacity: Some(1 << 30), ..NodeConfig::devnet(disk.path().join("node")) };
     let node = node::run(config()).await.unwrap_or_else(|e| panic!("{e}"));
+    takes_part(&node).await;
     let addr = node.ready().listen[0].clone();
     let mailbox = Mailbox::new(1);
     let mut bare = Bare::new(&addr, 1).await;
