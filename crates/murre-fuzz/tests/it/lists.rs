@@ -48,7 +48,14 @@ fn every_source_that_decodes_has_a_target() {
     for path in files {
         let name = path.strip_prefix(crates()).expect("below crates").display().to_string();
         // What only simulates, drives or reads its own answers decodes nothing of anybody else.
-        let ours = ["murre-fuzz/", "murre-sim/src/oracle/", "murre-sim/src/liar.rs", "murre-cli/", "xtask/"];
+        let ours = [
+            "murre-fuzz/",
+            "murre-sim/src/oracle/",
+            "murre-sim/src/liar.rs",
+            "murre-sim/src/placement/",
+            "murre-cli/",
+            "xtask/",
+        ];
         let text = shipped(&std::fs::read_to_string(&path).expect("text"));
         if !ours.iter().any(|own| name.starts_with(own)) && MARKS.iter().any(|mark| text.contains(mark)) {
             decoding.insert(name);
