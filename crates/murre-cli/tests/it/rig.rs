@@ -43,7 +43,7 @@ impl Rig {
     /// The same, with processes of this pen.
     pub fn in_pen(pen: Pen, nodes: usize) -> Self {
         let dir = dir();
-        let nodes = crew::start(&pen, dir.path(), nodes, Instant::now() + LIMIT).expect("nodes");
+        let nodes = crew::start(&pen, dir.path(), nodes, Instant::now() + 3 * LIMIT).expect("nodes");
         Self { nodes, pen, dir }
     }
 
