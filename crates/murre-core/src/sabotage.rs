@@ -21,10 +21,21 @@ mod planted {
     pub fn active(name: &str) -> bool {
         ACTIVE.with(|cell| cell.borrow().as_deref() == Some(name))
     }
+
+    /// Whether a check of a crate passes, and fails with the fault: for faults that no simulated run can show.
+    #[must_use]
+    pub fn catches(fault: &str, check: fn()) -> bool {
+        let passes = || std::panic::catch_unwind(check).is_ok();
+        let sound = passes();
+        plant(Some(fault));
+        let planted = passes();
+        plant(None);
+        sound && !planted
+    }
 }
 
 #[cfg(feature = "sabotage")]
-pub use planted::{active, plant};
+pub use planted::{active, catches, plant};
 
 /// Whether this fault is planted: never, outside the simulator.
 #[cfg(not(feature = "sabotage"))]

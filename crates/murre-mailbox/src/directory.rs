@@ -264,10 +264,19 @@ impl Directory {
     }
 
     fn counts(&self, node: &Node, now: Wall) -> bool {
+        fresh(node.descriptor.t, now) && self.may_count(node, now)
+    }
+
+    fn may_count(&self, node: &Node, now: Wall) -> bool {
         let p = &self.file.params;
-        fresh(node.descriptor.t, now)
-            && now.since(node.first_seen) >= p.node_age_ms
-            && (!p.diverse || !node.prefixes.is_empty())
+        now.since(node.first_seen) >= p.node_age_ms && (!p.diverse || !node.prefixes.is_empty())
+    }
+
+    /// How many nodes would count at network time `now` if every descriptor were fresh: those of the last
+    /// [`NODE_FORGET_MS`]. Far more than [`Directory::eligible`] means that this directory has not been kept up.
+    #[must_use]
+    pub fn remembered(&self, now: Wall) -> usize {
+        self.nodes.values().filter(|n| self.may_count(n, now)).count()
     }
 
     /// The nodes that count at network time `now`, by key.

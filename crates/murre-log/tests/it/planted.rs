@@ -1,17 +1,7 @@
 //! Faults planted in this crate, and the checks of this crate that fail with them.
 
 use crate::faults;
-use murre_core::sabotage::plant;
-use std::panic::catch_unwind;
-
-/// Whether a check passes, and fails with the fault.
-fn catches(fault: &str, check: fn()) -> bool {
-    let sound = catch_unwind(check).is_ok();
-    plant(Some(fault));
-    let planted = catch_unwind(check).is_ok();
-    plant(None);
-    sound && !planted
-}
+use murre_core::sabotage::catches;
 
 #[test]
 fn a_log_that_takes_any_time_fails_both_checks_of_times() {

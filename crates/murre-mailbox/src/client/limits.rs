@@ -27,6 +27,8 @@ pub const OFFLINE_MS: u64 = 150 * SECOND;
 pub const HICCUP_MS: u64 = 40 * SECOND;
 /// Between two comparisons of the directory with some node, ms.
 pub const DIRECTORY_MS: u64 = 10 * MINUTE;
+/// A directory of which fewer than three quarters count is behind for so long, ms; then the network has shrunk.
+pub const BEHIND_MS: u64 = HOUR;
 /// Close-out: an epoch is read carefully once more when this has passed since its grace ended, ms.
 pub const CLOSE_OUT_MS: u64 = 48 * HOUR;
 

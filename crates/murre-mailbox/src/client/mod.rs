@@ -118,7 +118,7 @@ impl Client {
     /// One more address to begin at.
     pub fn add_bootstrap(&mut self, cx: &mut ClientCx<'_, '_>, peer: PeerRef) {
         self.wire.add_bootstrap(peer);
-        self.directories.bootstrap_added();
+        self.directories.begin_anew();
         self.drive(cx);
     }
 

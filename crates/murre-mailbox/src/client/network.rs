@@ -26,7 +26,7 @@ use std::collections::BTreeSet;
 
 /// Rounds of descriptors fetched from one node at a time.
 const MAX_ROUNDS: u32 = 16;
-/// Stale nodes greeted at once while nobody is known who counts.
+/// Nodes greeted at once while nobody is known who counts, or too few.
 const STRANGERS: usize = 4;
 /// Soonest comparison after a doubt, ms: a node that always doubts costs us one greeting in this time.
 const DOUBT_MS: u64 = 30_000;
@@ -50,7 +50,7 @@ pub struct Directories {
     boot_wait: u64,
     doubt_at: Option<Mono>,
     greeted: bool,
-    /// Some node is known that counts.
+    /// Enough nodes are known that count.
     company: bool,
 }
 
@@ -68,13 +68,13 @@ impl Directories {
         hello(cx, wire, node);
     }
 
-    /// Whether nobody is known who counts, but somebody can be asked.
+    /// Whether nobody is known who counts, or too few do, but somebody can be asked.
     fn alone(&self, wire: &Wire) -> bool {
         let anyone = !wire.bootstraps.is_empty() || wire.directory.as_ref().is_some_and(|d| !d.is_empty());
         anyone && !self.company
     }
 
-    /// Whom to ask then: every bootstrap, and a few of the nodes whose descriptors have gone stale.
+    /// Whom to ask then: every bootstrap, and a few of the nodes, stale ones among them.
     fn strangers(cx: &mut ClientCx<'_, '_>, wire: &Wire) -> Vec<PeerKey> {
         let mut stale: Vec<PeerKey> =
             wire.directory.iter().flat_map(Directory::summary).map(|(node, _)| node).collect();
@@ -86,8 +86,8 @@ impl Directories {
         stale
     }
 
-    /// A bootstrap was added: try it at once.
-    pub fn bootstrap_added(&mut self) {
+    /// Whoever can be asked is asked without a pause, the next time that nobody is known.
+    pub fn begin_anew(&mut self) {
         self.boot_at = None;
         self.boot_wait = 0;
     }
@@ -95,7 +95,10 @@ impl Directories {
     /// Greets whom it is time to greet.
     pub fn drive(&mut self, cx: &mut ClientCx<'_, '_>, wire: &mut Wire) {
         let now = cx.now.mono;
-        self.company = wire.eligible(cx.now) > 0;
+        self.company = wire.eligible(cx.now) > 0 && !wire.is_behind(cx.now);
+        if self.company {
+            self.begin_anew();
+        }
         if self.alone(wire) && self.boot_at.is_none_or(|at| at <= now) {
             self.boot_wait =
                 if self.boot_wait == 0 { RETRY_MS } else { (self.boot_wait * 2).min(RETRY_MAX_MS) };
@@ -205,7 +208,10 @@ impl Directories {
             None => return Ok(Learned::Nothing),
         }
         wire.peers.clock(node, time, cx.now.wall);
-        self.boot_wait = 0;
+        // While the directory is behind one answer is not the end: the wait grows until it is.
+        if !wire.is_behind(cx.now) {
+            self.boot_wait = 0;
+        }
         if !self.greeted {
             self.greeted = true;
             self.compare_at = Some(cx.now.mono.plus(DIRECTORY_MS));

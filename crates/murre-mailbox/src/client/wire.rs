@@ -6,7 +6,7 @@
 use super::ClientCx;
 use super::events::{ClientEvent, GetKey, PutKey, WatchKey};
 use super::limits::{
-    MAX_BOOTSTRAPS, MAX_INFLIGHT, MAX_INFLIGHT_PER_NODE, MAX_LATE, MAX_LONG_POLLS, OFFLINE_MS,
+    BEHIND_MS, MAX_BOOTSTRAPS, MAX_INFLIGHT, MAX_INFLIGHT_PER_NODE, MAX_LATE, MAX_LONG_POLLS, OFFLINE_MS,
     QUIET_MAX_ALONE_MS, QUIET_MAX_MS,
 };
 use super::links::Links;
@@ -117,6 +117,14 @@ struct Placed {
     at: Mono,
 }
 
+/// Nodes as they were counted lately.
+#[derive(Clone, Copy)]
+struct Counted {
+    at: Mono,
+    eligible: usize,
+    remembered: usize,
+}
+
 /// How long a computed placement serves, ms: nodes come of age while time passes.
 const PLACED_MS: u64 = 60_000;
 /// Computed placements kept.
@@ -137,8 +145,10 @@ pub struct Wire {
     long_polls: usize,
     next_id: u64,
     placed: BTreeMap<(Locator, u64), Placed>,
-    /// Nodes that counted lately: counting them walks the whole directory.
-    counted: Option<(Mono, usize)>,
+    /// Nodes that counted lately, and those remembered: counting them walks the whole directory.
+    counted: Option<Counted>,
+    /// Since when fewer than three quarters of the remembered nodes have counted.
+    behind: Option<Mono>,
     /// When a custodian was last heard, on both clocks: a suspended machine's first clock may stand still.
     heard: Option<Now>,
 }
@@ -159,6 +169,7 @@ impl Wire {
             next_id: first_id,
             placed: BTreeMap::new(),
             counted: None,
+            behind: None,
             heard: None,
         }
     }
@@ -217,22 +228,44 @@ impl Wire {
         nodes
     }
 
-    /// How many nodes count.
-    pub fn eligible(&mut self, now: Now) -> usize {
-        if let Some((at, count)) = self.counted
-            && now.mono.since(at) < PLACED_MS
+    fn count(&mut self, now: Now) -> Counted {
+        if let Some(counted) = self.counted
+            && now.mono.since(counted.at) < PLACED_MS
         {
-            return count;
+            return counted;
         }
         let time = self.time(now);
-        let count = self.directory.as_ref().map_or(0, |d| d.eligible(time).len());
-        self.counted = Some((now.mono, count));
-        count
+        let directory = self.directory.as_ref();
+        let (eligible, remembered) =
+            directory.map_or((0, 0), |d| (d.eligible(time).len(), d.remembered(time)));
+        if 4 * eligible >= 3 * remembered {
+            self.behind = None;
+        } else {
+            self.behind.get_or_insert(now.mono);
+        }
+        let counted = Counted { at: now.mono, eligible, remembered };
+        self.counted = Some(counted);
+        counted
     }
 
-    /// Copies, receipts and reads.
+    /// How many nodes count.
+    pub fn eligible(&mut self, now: Now) -> usize {
+        self.count(now).eligible
+    }
+
+    /// Whether the directory has not been kept up: after days away the few nodes that are heard first are not the
+    /// network. It ends by itself, so that a network that did shrink goes on.
+    // spec: BC-25
+    pub fn is_behind(&mut self, now: Now) -> bool {
+        self.count(now);
+        self.behind.is_some_and(|since| now.mono.since(since) < BEHIND_MS)
+    }
+
+    /// Copies, receipts and reads: while the directory is behind, those of the network that is remembered.
     pub fn quorum(&mut self, now: Now) -> Quorum {
-        NetworkParams::quorum(self.eligible(now))
+        let counted = self.count(now);
+        let behind = self.is_behind(now) && !murre_core::sabotage::active("trust-the-first-heard");
+        NetworkParams::quorum(if behind { counted.remembered } else { counted.eligible })
     }
 
     /// This node was silent or could not be reached. While nobody is heard, the silence is rather ours.
@@ -382,7 +415,12 @@ impl Wire {
     pub fn heard(&mut self, node: &PeerKey, now: Now) -> u64 {
         self.peers.heard(node);
         let before = self.heard.replace(now);
-        before.map_or(0, |h| now.mono.since(h.mono).max(now.wall.since(h.wall)))
+        let silence = before.map_or(0, |h| now.mono.since(h.mono).max(now.wall.since(h.wall)));
+        if silence > BEHIND_MS {
+            // The time in which nobody could tell us is not the time in which the directory had to be kept up.
+            (self.counted, self.behind) = (None, None);
+        }
+        silence
     }
 
     /// Whether a custodian was heard lately.

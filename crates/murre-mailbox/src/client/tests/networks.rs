@@ -2,10 +2,12 @@
 
 use super::world::sealed;
 use super::{Kind, World, writer};
-use crate::client::limits::{MAX_INFLIGHT, MAX_LONG_POLLS};
+use crate::client::limits::{BEHIND_MS, MAX_INFLIGHT, MAX_LONG_POLLS};
 use crate::client::{ClientEvent, PutKey, PutStart, PutTrouble, WatchKey};
 use crate::{MailboxKind, NetworkFile, ReaderKeys};
-use murre_core::time::{DAY, MINUTE};
+use murre_core::id::PeerKey;
+use murre_core::params::delivery::RETRY_MAX_MS;
+use murre_core::time::{DAY, HOUR, MINUTE};
 use proptest::prelude::*;
 
 #[test]
@@ -81,6 +83,50 @@ fn weeks_offline_do_not_strand_the_client() {
     w.cut = false;
     w.run(15 * MINUTE);
     assert_eq!(w.client.status(w.now).eligible, 14);
+}
+
+/// A network of seven that nobody heard of for a day; one of them is back, and knows of itself alone.
+fn one_is_back() -> (World, PeerKey) {
+    let mut w = World::joined(9, 7);
+    let (_, writer, epoch) = writer(&mut w.rng, &w.file.params.clone());
+    let b = sealed(&writer, epoch, 1, b"first heard", &w.file.params.clone());
+    w.cut();
+    w.run(DAY + 2 * HOUR);
+    let first = *w.nodes.keys().next().unwrap();
+    for node in w.nodes.keys().copied().filter(|n| *n != first).collect::<Vec<_>>() {
+        w.set(&node, Kind::Silent);
+    }
+    (w.alone, w.cut) = (true, false);
+    w.turn(|c, cx| c.put(cx, PutKey(1), b.wire())).unwrap();
+    w.run(10 * MINUTE);
+    assert_eq!(w.client.status(w.now).eligible, 1);
+    (w, first)
+}
+
+pub(super) fn the_first_that_answers_is_not_the_network() {
+    let (mut w, first) = one_is_back();
+    assert_eq!(w.receipts(1), (1, false), "one of seven has signed");
+    for node in w.nodes.keys().copied().filter(|n| *n != first).collect::<Vec<_>>() {
+        w.set(&node, Kind::Honest);
+    }
+    w.run(40 * MINUTE);
+    assert!(w.client.status(w.now).eligible >= 6, "each knew of itself alone");
+    let (signed, solid) = w.receipts(1);
+    assert!(solid && signed >= 5, "{signed}");
+}
+
+// spec: BC-25
+#[test]
+fn after_a_day_away_the_first_that_answers_is_not_the_network() {
+    the_first_that_answers_is_not_the_network();
+}
+
+// spec: BC-25
+#[test]
+fn a_network_that_shrank_stores_after_an_hour() {
+    let (mut w, _) = one_is_back();
+    w.run(BEHIND_MS + RETRY_MAX_MS);
+    assert_eq!(w.receipts(1), (1, true));
 }
 
 #[test]
