@@ -90,6 +90,8 @@ pub const AUTO_FETCH: u64 = 64 << 20;
 pub const MAX_AUTO_BYTES: u64 = 256 << 20;
 /// Bytes of one contact that are fetched unasked in a day.
 pub const MAX_AUTO_DAY: u64 = 512 << 20;
+/// Files of one contact that are fetched unasked in a day, however small.
+pub const MAX_AUTO_FILES: u32 = 256;
 /// Chunks on their way to us from one contact: half of what a link queues.
 pub const FILE_WINDOW: usize = 8;
 /// Files of one contact that are asked for at once.
@@ -112,6 +114,8 @@ pub const MAIL_AGAIN_MS: u64 = 5 * 60_000;
 pub const MAIL_WINDOW: usize = 4;
 /// One run sends a contact each chunk of a file at most so many times.
 pub const SERVE_TIMES: u64 = 4;
+/// Chunks that the askings of one contact are given at one moment; for the others it asks again.
+pub const SERVE_AT_ONCE: usize = 2 * FILE_WINDOW;
 /// Files for which one run counts what it sent.
 pub const MAX_SERVED: usize = 4_096;
 /// Chunks of one contact kept for a file that is not known yet.

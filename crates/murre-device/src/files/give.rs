@@ -5,7 +5,8 @@ use super::{Ctx, Files, FilesUp};
 use crate::content::{FileAsk, FileRef, Word};
 use crate::event::FileStep;
 use crate::limits::{
-    FILE_WINDOW, MAIL_AGAIN_MS, MAIL_WINDOW, MAX_ASK_RANGES, MAX_MAIL_FILE, MAX_SERVED, SERVE_TIMES,
+    FILE_WINDOW, MAIL_AGAIN_MS, MAIL_WINDOW, MAX_ASK_RANGES, MAX_MAIL_FILE, MAX_SERVED, SERVE_AT_ONCE,
+    SERVE_TIMES,
 };
 use crate::rows as device_rows;
 use murre_core::id::MessageId;
@@ -168,6 +169,14 @@ impl Files {
         self.feed(cx, contact)
     }
 
+    /// How many chunks a contact's next asking is given over its live link: one frame holds many askings, and each
+    /// chunk is read and sealed before the turn ends.
+    // spec: X-5
+    fn room(&self, now: Mono, contact: u32) -> usize {
+        let handed = self.handed.get(&contact).filter(|(at, _)| *at == now).map_or(0, |(_, count)| *count);
+        SERVE_AT_ONCE.saturating_sub(handed).min(FILE_WINDOW)
+    }
+
     /// A contact asks for chunks.
     ///
     /// # Errors
@@ -189,7 +198,7 @@ impl Files {
             .flat_map(|(from, count)| *from..from.saturating_add((*count).min(PAGE)));
         let wanted = wanted.filter(|index| *index < shape.chunks());
         let live = self.live.contains(&contact);
-        let most = if live { FILE_WINDOW } else { PAGE as usize };
+        let most = if live { self.room(cx.now.mono, contact) } else { PAGE as usize };
         let wanted: Vec<u32> = wanted.take(most).collect();
         if self.mails.len() >= MAX_SERVED {
             self.mails.retain(|_, mail| mail.is_busy());
@@ -201,6 +210,11 @@ impl Files {
         }
         if live {
             mail.served += wanted.len() as u64;
+            let handed = self.handed.entry(contact).or_default();
+            if handed.0 != cx.now.mono {
+                *handed = (cx.now.mono, 0);
+            }
+            handed.1 += wanted.len();
             for index in wanted {
                 if let Some(chunk) = chunk_of(cx, no, &row, index)? {
                     self.counts.sent += 1;

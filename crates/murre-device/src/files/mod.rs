@@ -77,6 +77,8 @@ pub struct Files {
     offers: BTreeMap<u32, Offer>,
     mails: BTreeMap<u32, Mail>,
     fetches: BTreeMap<u32, Fetch>,
+    /// The last moment at which a contact's askings were answered over its live link, and with how many chunks.
+    handed: BTreeMap<u32, (Mono, usize)>,
     counts: FileCounts,
     started: bool,
 }
@@ -173,6 +175,7 @@ impl Files {
     /// [`TurnError`] if the store fails.
     pub fn link_lost(&mut self, cx: &mut Ctx<'_, '_>, contact: u32) -> Result<(), TurnError> {
         self.live.remove(&contact);
+        self.handed.remove(&contact);
         self.stop_asking(cx.now.mono, contact);
         self.mail_offers(cx, contact)
     }
@@ -180,6 +183,7 @@ impl Files {
     /// A contact is blocked: nothing goes there, nothing is asked for.
     pub fn forget(&mut self, contact: u32) {
         self.live.remove(&contact);
+        self.handed.remove(&contact);
         self.offers.retain(|_, offer| offer.contact != contact);
         self.mails.retain(|_, mail| mail.contact != contact);
         self.fetches.retain(|_, fetch| fetch.contact != contact);
@@ -252,3 +256,6 @@ impl Files {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

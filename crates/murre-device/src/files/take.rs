@@ -7,7 +7,8 @@ use crate::content::{FileAsk, FileRef, Word};
 use crate::event::FileStep;
 use crate::limits::{
     ASK_AGAIN_MS, ASK_MAIL_MAX_MS, ASK_MAIL_MS, ASK_MAIL_SOON_MS, ASK_MAX_MS, AUTO_FETCH, FILE_WINDOW,
-    MAX_ASK_RANGES, MAX_AUTO_BYTES, MAX_AUTO_DAY, MAX_FILES, MAX_MAIL_FILE, MAX_PARALLEL, MAX_STRAYS,
+    MAX_ASK_RANGES, MAX_AUTO_BYTES, MAX_AUTO_DAY, MAX_AUTO_FILES, MAX_FILES, MAX_MAIL_FILE, MAX_PARALLEL,
+    MAX_STRAYS,
 };
 use crate::rows as device_rows;
 use murre_core::id::{Bytes, MessageId};
@@ -113,9 +114,12 @@ impl Files {
             let Some(shape) = file.shape() else { continue };
             let id = shape.id(&file.k.0);
             match rows::find(cx.tx, contact, &id)? {
-                // Sent once more after one side gave it up: it begins again.
-                Some((no, row)) if matches!(row.state, FileState::Gone | FileState::Cancelled) => {
-                    self.want(cx, no, row)?;
+                // Sent once more after one side gave it up.
+                Some((no, row))
+                    if row.theirs.is_none()
+                        && matches!(row.state, FileState::Gone | FileState::Cancelled) =>
+                {
+                    self.named_again(cx, no, row)?;
                 }
                 Some((_, row)) if row.state == FileState::Complete && row.theirs.is_none() => {
                     Self::say(cx, contact, id, Word::Have);
@@ -151,14 +155,31 @@ impl Files {
         };
         rows::save(cx.tx, no, &row);
         device_rows::put(cx.tx, rows::BY_ID, &rows::hash_key(contact, &row.id.0), &no);
-        // spec: X-8
-        let open: u64 = self.fetches.values().filter(|f| f.contact == contact).map(|f| f.shape.size()).sum();
-        let fits = file.s <= AUTO_FETCH && open.saturating_add(file.s) <= MAX_AUTO_BYTES;
-        if fits && today(cx, contact, file.s)? {
+        if self.unasked(cx, contact, file.s)? {
             self.want(cx, no, row)
         } else {
             Self::tell(cx, &row, FileStep::Offered)
         }
+    }
+
+    /// A file that was given up is named once more. It begins again as if it were new; but what the user gave up he
+    /// asks for himself.
+    fn named_again(&mut self, cx: &mut Ctx<'_, '_>, no: u32, mut row: FileRow) -> Result<(), TurnError> {
+        if row.state == FileState::Gone && self.unasked(cx, row.contact, row.size)? {
+            return self.want(cx, no, row);
+        }
+        row.blob = device_rows::next(cx.tx, "blobs")?;
+        row.state = FileState::Offered;
+        rows::save(cx.tx, no, &row);
+        Self::tell(cx, &row, FileStep::Offered)
+    }
+
+    /// Whether a file of a contact may be fetched although the user did not ask for it; if so it is counted.
+    // spec: X-8
+    fn unasked(&self, cx: &mut Ctx<'_, '_>, contact: u32, size: u64) -> Result<bool, TurnError> {
+        let open: u64 = self.fetches.values().filter(|f| f.contact == contact).map(|f| f.shape.size()).sum();
+        let fits = size <= AUTO_FETCH && open.saturating_add(size) <= MAX_AUTO_BYTES;
+        Ok(fits && today(cx, contact, size)?)
     }
 
     /// The user wants a file that is only offered.
@@ -245,6 +266,12 @@ impl Files {
         Ok(())
     }
 
+    /// The files of a contact that are asked for now; the others wait for their turn.
+    fn first(&self, contact: u32) -> Vec<u32> {
+        let ours = self.fetches.iter().filter(|(_, f)| f.contact == contact).map(|(no, _)| *no);
+        ours.take(MAX_PARALLEL).collect()
+    }
+
     /// Asks over the live link for as many chunks as its share of the window holds.
     // spec: X-4
     fn ask(&mut self, cx: &mut Ctx<'_, '_>, no: u32) {
@@ -252,12 +279,11 @@ impl Files {
         if !self.live.contains(&contact) {
             return;
         }
-        let ours: Vec<u32> =
-            self.fetches.iter().filter(|(_, f)| f.contact == contact).map(|(no, _)| *no).collect();
-        if ours.iter().position(|n| *n == no).is_none_or(|rank| rank >= MAX_PARALLEL) {
+        let ours = self.first(contact);
+        if !ours.contains(&no) {
             return;
         }
-        let window = (FILE_WINDOW / ours.len().min(MAX_PARALLEL)).max(1);
+        let window = (FILE_WINDOW / ours.len()).max(1);
         let Some(fetch) = self.fetches.get_mut(&no) else { return };
         if fetch.asked.is_empty() {
             fetch.heard = cx.now.mono;
@@ -271,13 +297,11 @@ impl Files {
 
     /// A live link is up: everything that is missing is asked for over it.
     pub(super) fn ask_anew(&mut self, cx: &mut Ctx<'_, '_>, contact: u32) -> Result<(), TurnError> {
-        let files: Vec<u32> =
-            self.fetches.iter().filter(|(_, f)| f.contact == contact).map(|(no, _)| *no).collect();
-        for no in files {
-            if let Some(fetch) = self.fetches.get_mut(&no) {
-                fetch.start_over();
-                fetch.again = None;
-            }
+        for fetch in self.fetches.values_mut().filter(|f| f.contact == contact) {
+            fetch.start_over();
+            fetch.again = None;
+        }
+        for no in self.first(contact) {
             self.ask(cx, no);
         }
         Ok(())
@@ -377,13 +401,15 @@ impl Files {
         self.fetches.remove(&no);
         Self::say(cx, row.contact, row.id, Word::Have);
         Self::tell(cx, &row, FileStep::Complete)?;
-        // Its share of the window is free.
-        let waiting: Vec<u32> =
-            self.fetches.iter().filter(|(_, f)| f.contact == row.contact).map(|(no, _)| *no).collect();
-        for no in waiting {
+        self.ask_next(cx, row.contact);
+        Ok(())
+    }
+
+    /// A file's share of the window is free: the others have it.
+    fn ask_next(&mut self, cx: &mut Ctx<'_, '_>, contact: u32) {
+        for no in self.first(contact) {
             self.ask(cx, no);
         }
-        Ok(())
     }
 
     /// They have it no more.
@@ -420,6 +446,7 @@ impl Files {
         self.drop_pages(cx, no, row);
         rows::save(cx.tx, no, row);
         cx.tx.delete(rows::WORK, &no.to_be_bytes());
+        self.ask_next(cx, row.contact);
     }
 
     /// The entry that names a file has come: its chunks that were early are taken now.
@@ -443,15 +470,16 @@ impl Files {
     }
 }
 
-/// Whether a contact may have so many more bytes fetched unasked today; if so they are counted.
+/// Whether a contact may have one more file, of so many bytes, fetched unasked today; if so it is counted.
 // spec: X-8
 fn today(cx: &mut Ctx<'_, '_>, contact: u32, size: u64) -> Result<bool, TurnError> {
     let (key, day) = (format!("auto.{contact}"), cx.now.wall.0 / murre_core::time::DAY);
-    let (of, bytes) = device_rows::get(cx.tx, device_rows::META, key.as_bytes())?.unwrap_or((day, 0_u64));
-    let bytes = if of == day { bytes.saturating_add(size) } else { size };
-    let fits = bytes <= MAX_AUTO_DAY;
+    let row: Option<(u64, u64, u32)> = device_rows::get(cx.tx, device_rows::META, key.as_bytes())?;
+    let (bytes, files) = row.filter(|(of, ..)| *of == day).map_or((0, 0), |(_, bytes, files)| (bytes, files));
+    let (bytes, files) = (bytes.saturating_add(size), files.saturating_add(1));
+    let fits = bytes <= MAX_AUTO_DAY && files <= MAX_AUTO_FILES;
     if fits {
-        device_rows::put(cx.tx, device_rows::META, key.as_bytes(), &(day, bytes));
+        device_rows::put(cx.tx, device_rows::META, key.as_bytes(), &(day, bytes, files));
     }
     Ok(fits)
 }

@@ -68,6 +68,10 @@ fn complete(world: &World, who: HostNo, message: MessageId) -> bool {
     file(world, who, message, 0).is_some_and(|f| f.state == FileState::Complete)
 }
 
+fn is(world: &World, who: HostNo, message: MessageId, state: FileState) -> bool {
+    file(world, who, message, 0).is_some_and(|f| f.state == state)
+}
+
 fn theirs(world: &World, who: HostNo, message: MessageId) -> Option<Theirs> {
     file(world, who, message, 0).and_then(|f| f.theirs)
 }
@@ -296,6 +300,48 @@ fn a_sender_who_takes_a_file_back_sends_no_more_of_it() {
         "asked, and told again"
     );
     assert_eq!(content(&world, alice, message, 0), data, "her own copy stays");
+}
+
+#[test]
+fn a_very_large_file_that_is_named_again_after_it_was_gone_is_still_only_offered() {
+    let (mut world, alice, bob, chat) = friends(3);
+    let data = bytes(limits::AUTO_FETCH as usize + 1, 10);
+    let up = upload(&mut world, alice, chat, "disk image", &data);
+    let message = send_files(&mut world, alice, chat, "", vec![up]);
+    assert!(world.run_until(MINUTE, |w| is(w, bob, message, FileState::Offered)));
+    // Handed over once more while she still offers it, so that the next message names the same file.
+    let up = upload(&mut world, alice, chat, "disk image", &data);
+    let cancel = Command::Files(FilesCommand::Cancel { message, index: 0 });
+    assert_eq!(world.ask(alice, cancel), Ok(Answer::Done));
+    assert!(world.run_until(MINUTE, |w| is(w, bob, message, FileState::Gone)));
+    let again = send_files(&mut world, alice, chat, "", vec![up]);
+    assert!(world.run_until(MINUTE, |w| is(w, bob, again, FileState::Offered)));
+    world.run(MINUTE);
+    assert!(is(&world, bob, message, FileState::Offered), "the same file");
+    assert_eq!((world.chunk_frames, file_bytes(&world, bob, again)), (0, 0));
+}
+
+#[test]
+fn what_the_user_gave_up_does_not_begin_by_itself_when_it_is_sent_again() {
+    let (mut world, alice, bob, chat) = friends(3);
+    let data = bytes(40 * CHUNK, 11);
+    let up = upload(&mut world, alice, chat, "film", &data);
+    let message = send_files(&mut world, alice, chat, "", vec![up]);
+    assert!(world.run_until(10 * MINUTE, |w| file_bytes(w, bob, message) > 5 * CHUNK as u64));
+    let cancel = Command::Files(FilesCommand::Cancel { message, index: 0 });
+    assert_eq!(world.ask(bob, cancel), Ok(Answer::Done));
+    assert!(world.run_until(MINUTE, |w| theirs(w, alice, message) == Some(Theirs::Declined)));
+    let up = upload(&mut world, alice, chat, "film", &data);
+    let again = send_files(&mut world, alice, chat, "please", vec![up]);
+    assert!(world.run_until(MINUTE, |w| is(w, bob, again, FileState::Offered)));
+    let frames = world.chunk_frames;
+    world.run(MINUTE);
+    assert_eq!((world.chunk_frames, file_bytes(&world, bob, again)), (frames, 0));
+    assert!(step(&world, bob, FileStep::Offered), "he is told");
+    let fetch = Command::Files(FilesCommand::Fetch { message: again, index: 0 });
+    assert_eq!(world.ask(bob, fetch), Ok(Answer::Done));
+    assert!(world.run_until(10 * MINUTE, |w| complete(w, bob, again)));
+    assert_eq!(content(&world, bob, again, 0), data);
 }
 
 #[test]

@@ -85,7 +85,8 @@ impl Proofs {
         let dearest = block.dearest(params);
         let payable = match block {
             Paid::Space(_, _, number) => number < space_blocks(kind, params),
-            Paid::Slot(..) => true,
+            // spec: BC-24
+            Paid::Slot(..) => kind == MailboxKind::Door,
         };
         if price.mem > dearest.mem || price.tries > dearest.tries || !payable {
             return Need::TooDear;

@@ -5,7 +5,7 @@ use super::{Kind, World, writer};
 use crate::client::ClientEvent;
 use crate::client::PutKey;
 use crate::limits::{MAX_PRICE_FACTOR, space_blocks};
-use crate::{MailboxKind, VerifiedBox};
+use crate::{MailboxKind, ReaderKeys, TagKey, VerifiedBox, Writer};
 use murre_core::NetworkParams;
 use murre_core::id::PeerKey;
 
@@ -24,6 +24,16 @@ fn set(w: &mut World, nodes: &[PeerKey], kind: Kind) {
     for node in nodes {
         w.set(node, kind);
     }
+}
+
+/// A box for a door.
+pub(super) fn door_box(w: &mut World) -> VerifiedBox {
+    let params = w.file.params;
+    let keys = ReaderKeys::generate(MailboxKind::Door, &mut w.rng);
+    let tag = TagKey::generate(&mut w.rng);
+    let epoch = keys.address().epoch_at(w.now.wall, &params);
+    let grant = keys.grant(&mut w.rng, &tag.public(), epoch, 1).unwrap();
+    sealed(&Writer::new(&grant, Some(&tag)).unwrap(), epoch, 0, b"x", &params)
 }
 
 /// Runs and solves whatever is asked for; answers how many tries each puzzle took on average, in order.
@@ -93,6 +103,21 @@ fn a_whole_placement_of_liars_costs_no_work_at_all() {
     set(&mut w, &placement, Kind::Beyond);
     assert_eq!(put(&mut w, &b), []);
     assert!(!w.receipts(1).1);
+}
+
+#[test]
+fn the_price_of_a_request_is_paid_at_doors_alone() {
+    let link = NetworkParams::cheap().link.tries;
+    let (mut w, b, placement) = world(6);
+    set(&mut w, &placement, Kind::Slot(2));
+    assert_eq!(put(&mut w, &b), [], "a box of an account");
+    assert!(!w.receipts(1).1);
+    let (mut w, ..) = world(7);
+    let b = door_box(&mut w);
+    let placement = w.placement(&b.locator(), b.epoch());
+    set(&mut w, &placement, Kind::Slot(2));
+    assert_eq!(put(&mut w, &b), [2 * link]);
+    assert!(w.receipts(1).1);
 }
 
 #[test]

@@ -241,7 +241,9 @@ fn slot_work(w: &World) -> (Vec<u32>, usize) {
 
 #[test]
 fn a_box_at_a_paid_door_is_worked_for_at_the_lowest_price_that_suffices() {
-    let (mut w, _, b, placement) = world(21);
+    let (mut w, ..) = world(21);
+    let b = super::prices::door_box(&mut w);
+    let placement = w.placement(&b.locator(), b.epoch());
     let link = w.file.params.link.tries;
     for (n, node) in placement.iter().enumerate() {
         // One of them asks for as much as may be asked; a quorum is had without it.
@@ -257,7 +259,9 @@ fn a_box_at_a_paid_door_is_worked_for_at_the_lowest_price_that_suffices() {
 
 #[test]
 fn work_beyond_the_ceiling_is_never_done() {
-    let (mut w, _, b, placement) = world(22);
+    let (mut w, ..) = world(22);
+    let b = super::prices::door_box(&mut w);
+    let placement = w.placement(&b.locator(), b.epoch());
     for node in &placement {
         w.set(node, Kind::Slot(MAX_SLOT_FACTOR * 2));
     }
