@@ -5,7 +5,9 @@ use crate::v1::files_client::FilesClient;
 use crate::v1::{self, FileRequest};
 use futures::{Stream, StreamExt};
 use murre_core::{ErrorKind, HasKind};
+use rand_core::{OsRng, RngCore};
 use sha2::{Digest, Sha256};
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use tokio::fs::{File, OpenOptions};
@@ -183,6 +185,7 @@ impl Client {
         mut progress: impl FnMut(&v1::FileInfo),
     ) -> Result<Saved, SaveError> {
         let info = self.file(message, index).await?;
+        let size = info.size;
         let path = if to.is_dir() { to.join(&info.name) } else { to.to_owned() };
         // Before anything is fetched: whoever named a wrong path learns it at once.
         if !overwrite && path.symlink_metadata().is_ok() {
@@ -204,7 +207,8 @@ impl Client {
             }
         }
         let parts = self.files().save(named(message, index)).await.map_err(ClientError::from)?.into_inner();
-        write_whole(&path, overwrite, parts.map(|p| p.map(|p| p.bytes).map_err(ClientError::from))).await
+        write_whole(&path, overwrite, size, parts.map(|p| p.map(|p| p.bytes).map_err(ClientError::from)))
+            .await
     }
 }
 
@@ -223,24 +227,19 @@ async fn read_piece(source: &mut (impl AsyncRead + Unpin), size: usize) -> io::R
 async fn write_whole(
     path: &Path,
     overwrite: bool,
+    size: u64,
     mut parts: impl Stream<Item = Result<Vec<u8>, ClientError>> + Unpin,
 ) -> Result<Saved, SaveError> {
     let broken = |source| SaveError::Io { path: path.to_owned(), source };
     let name = path.file_name().ok_or_else(|| broken(io::Error::from(io::ErrorKind::IsADirectory)))?;
-    let mut beside = std::ffi::OsString::from(".");
-    beside.push(name);
-    beside.push(".murre-part");
-    let part = Part { path: path.with_file_name(beside) };
-    let (mut bytes, mut hash) = (0, Sha256::new());
-    let mut file = part.create().await.map_err(broken)?;
-    while let Some(next) = parts.next().await {
-        let next = next?;
-        file.write_all(&next).await.map_err(broken)?;
-        hash.update(&next);
-        bytes += next.len() as u64;
-    }
+    let (part, mut file) = Part::create(path, name).await.map_err(broken)?;
+    let mut hash = Sha256::new();
+    let bytes = pour(&mut file, &mut hash, &mut parts).await?.map_err(broken)?;
     file.sync_all().await.map_err(broken)?;
     drop(file);
+    if bytes != size {
+        return Err(ClientError::Lost.into());
+    }
     if overwrite {
         tokio::fs::rename(&part.path, path).await.map_err(broken)?;
     } else {
@@ -255,8 +254,27 @@ async fn write_whole(
             Err(error) => return Err(broken(error)),
         }
     }
-    let sha256 = data_encoding::HEXLOWER.encode(&hash.finalize());
+    let sha256 = hex::encode(hash.finalize());
     Ok(Saved { path: path.to_owned(), bytes, sha256 })
+}
+
+/// Writes every piece; the first result is the source's, the second the disk's.
+async fn pour(
+    file: &mut File,
+    hash: &mut Sha256,
+    parts: &mut (impl Stream<Item = Result<Vec<u8>, ClientError>> + Unpin),
+) -> Result<io::Result<u64>, ClientError> {
+    let mut bytes = 0;
+    while let Some(next) = parts.next().await {
+        let next = next?;
+        if let Err(error) = file.write_all(&next).await {
+            return Ok(Err(error));
+        }
+        hash.update(&next);
+        bytes += next.len() as u64;
+    }
+    // The last piece is only on its way until it is flushed, and syncing says nothing of a write that failed.
+    Ok(file.flush().await.map(|()| bytes))
 }
 
 /// A file that is not finished. It goes away with this, whatever happens.
@@ -265,19 +283,21 @@ struct Part {
 }
 
 impl Part {
-    async fn create(&self) -> io::Result<File> {
+    /// A new file beside the name. Its own name is drawn, so that two who save under one name never meet, and nobody's
+    /// file is ever taken for a part.
+    async fn create(path: &Path, name: &OsStr) -> io::Result<(Self, File)> {
+        let mut drawn = [0; 4];
+        OsRng.fill_bytes(&mut drawn);
+        let mut beside = OsString::from(".");
+        beside.push(name);
+        beside.push(format!(".{}.murre-part", hex::encode(drawn)));
+        let path = path.with_file_name(beside);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
         options.mode(0o600);
-        match options.open(&self.path).await {
-            // What an earlier attempt left. It was never anybody's file: only this name is used for that.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                tokio::fs::remove_file(&self.path).await?;
-                options.open(&self.path).await
-            }
-            opened => opened,
-        }
+        let file = options.open(&path).await?;
+        Ok((Self { path }, file))
     }
 }
 
@@ -290,6 +310,7 @@ impl Drop for Part {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::SinkExt;
 
     fn parts(bytes: &[u8]) -> impl Stream<Item = Result<Vec<u8>, ClientError>> + Unpin {
         futures::stream::iter([Ok(bytes.to_vec())])
@@ -299,12 +320,12 @@ mod tests {
     async fn what_is_there_is_not_overwritten_unless_that_is_said() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.txt");
-        let saved = write_whole(&path, false, parts(b"one")).await.unwrap();
+        let saved = write_whole(&path, false, 3, parts(b"one")).await.unwrap();
         assert_eq!((saved.bytes, saved.sha256.len()), (3, 64));
-        let refused = write_whole(&path, false, parts(b"two")).await;
+        let refused = write_whole(&path, false, 3, parts(b"two")).await;
         assert!(matches!(refused, Err(SaveError::Exists { .. })));
         assert_eq!(std::fs::read(&path).unwrap(), b"one");
-        write_whole(&path, true, parts(b"three")).await.unwrap();
+        write_whole(&path, true, 5, parts(b"three")).await.unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"three");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing else is left");
     }
@@ -314,8 +335,48 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.txt");
         let broken = futures::stream::iter([Ok(b"half".to_vec()), Err(ClientError::Lost)]);
-        assert!(matches!(write_whole(&path, false, broken).await, Err(SaveError::Client(ClientError::Lost))));
+        assert!(matches!(
+            write_whole(&path, false, 8, broken).await,
+            Err(SaveError::Client(ClientError::Lost))
+        ));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_shorter_than_was_said_does_not_appear() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.txt");
+        assert!(write_whole(&path, true, 9, parts(b"half")).await.is_err());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn two_who_save_under_one_name_do_not_mix() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("photo.jpg");
+        let (mut send, slow) = futures::channel::mpsc::channel(1);
+        let there = path.clone();
+        let first = tokio::spawn(async move { write_whole(&there, false, 8, slow).await });
+        send.send(Ok(b"firs".to_vec())).await.unwrap();
+        while std::fs::read_dir(dir.path()).unwrap().count() == 0 {
+            tokio::task::yield_now().await;
+        }
+        // The second begins while the first is under way, and breaks off.
+        let broken = futures::stream::iter([Ok(b"other".to_vec()), Err(ClientError::Lost)]);
+        assert!(write_whole(&path, false, 9, broken).await.is_err());
+        send.send(Ok(b"t ok".to_vec())).await.unwrap();
+        drop(send);
+        assert_eq!(first.await.unwrap().unwrap().bytes, 8);
+        assert_eq!(std::fs::read(&path).unwrap(), b"first ok");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_last_piece_that_does_not_fit_is_an_error() {
+        let mut full = OpenOptions::new().write(true).open("/dev/full").await.unwrap();
+        let poured = pour(&mut full, &mut Sha256::new(), &mut parts(b"x")).await.unwrap();
+        assert_eq!(poured.unwrap_err().kind(), io::ErrorKind::StorageFull);
     }
 
     #[tokio::test]
@@ -324,8 +385,8 @@ mod tests {
         let (path, victim) = (dir.path().join("a.txt"), dir.path().join("victim"));
         std::fs::write(&victim, b"precious").unwrap();
         std::os::unix::fs::symlink(&victim, &path).unwrap();
-        assert!(matches!(write_whole(&path, false, parts(b"x")).await, Err(SaveError::Exists { .. })));
-        write_whole(&path, true, parts(b"x")).await.unwrap();
+        assert!(matches!(write_whole(&path, false, 1, parts(b"x")).await, Err(SaveError::Exists { .. })));
+        write_whole(&path, true, 1, parts(b"x")).await.unwrap();
         assert_eq!(std::fs::read(&victim).unwrap(), b"precious");
     }
 }
