@@ -97,7 +97,7 @@ async fn start(args: Node, store: &Path) -> Result<NodeHandle, Failure> {
     config.public = args.public;
     config.bootstrap = args.bootstrap;
     config.capacity = args.capacity;
-    config.metrics = args.metrics.map(|addr| MetricsConfig { addr, public: args.metrics_public });
+    config.metrics = args.metrics.map(|addr| MetricsConfig::at(addr, args.metrics_public));
     config.record_frames = args.record_frames;
     node::run(config).await.map_err(|error| Failure::of(&error, error.hint()))
 }

@@ -90,6 +90,8 @@ pub(super) struct Runner<M: Machine, K, O> {
     stopping: bool,
     tidy_at: Option<Instant>,
     index_at: Option<Instant>,
+    /// Not before this, however much waits: the last step failed.
+    index_after: Option<Instant>,
     /// There was room to write when it was last looked at, or no write has failed since.
     room: bool,
     room_at: Option<Instant>,
@@ -140,6 +142,7 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
             stopping: false,
             tidy_at: None,
             index_at: None,
+            index_after: None,
             room: true,
             room_at: M::room(true).map(|_| Instant::now()),
             generation: 0,
@@ -481,7 +484,9 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
             return;
         }
         let now = Instant::now();
-        let at = *self.index_at.get_or_insert(if backlog == Backlog::Crowded { now } else { now + QUIET });
+        let soonest = self.index_after.map_or(now, |after| after.max(now));
+        let quiet = if backlog == Backlog::Crowded { now } else { now + QUIET };
+        let at = *self.index_at.get_or_insert(quiet.max(soonest));
         if at > now || (backlog != Backlog::Crowded && self.work_waits()) {
             return;
         }
@@ -489,11 +494,12 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
             // The next one at once, unless somebody asks for something in between.
             Ok(()) => {
                 add(&self.counters.index_steps, 1);
-                self.index_at = Some(now);
+                (self.index_at, self.index_after) = (Some(now), None);
             }
             Err(error) => {
                 tracing::warn!(%error, "the search index could not be written; it is tried again");
-                self.index_at = Some(now + INDEX_AGAIN);
+                let again = Some(now + INDEX_AGAIN);
+                (self.index_at, self.index_after) = (again, again);
             }
         }
     }

@@ -413,7 +413,8 @@ impl NewFile {
                 let (n, w) = wrap(&Secret::new(*outer), AAD_KEYRING, key)?;
                 let mut file = InKeyring { c: Bytes([0; 8]), i: Bytes(item.0), n, r: replaces, v: 1, w };
                 file.c = file.sum();
-                keyring::store(item, &outer)?;
+                // What may have been stored before it failed opens nothing, and nobody would know whose it is.
+                keyring::store(item, &outer).inspect_err(|_| keyring::forget(item))?;
                 (Protection::Keyring, Zeroizing::new(codec::encode(&file)), Some(item))
             }
         };

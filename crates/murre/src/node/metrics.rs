@@ -3,9 +3,10 @@
 //! ```text
 //!  GET /metrics -->  ask the machine  -->  # HELP, # TYPE, name{label="..."} value
 //! ```
-//! Sums and states only: there is no locator, no id and no address in it, so that whoever watches a node's load learns
-//! nothing about anybody's mail. HTTP is hyper's; what is ours are the bounds: [`MAX_CONNECTIONS`], one request on
-//! each, [`MAX_HEAD`] and [`REQUEST_LIMIT`].
+//! Sums and states only: there is no locator, no id and no address in it. The sums are exact, so whoever may read them
+//! learns how much happens here and roughly when; one page serves everybody for [`PAGE_LIFE`], so that nobody learns
+//! each moment, and asking often costs no turns. HTTP is hyper's; what is ours are the bounds: [`MAX_CONNECTIONS`], one
+//! request on each, [`MAX_HEAD`] and [`REQUEST_LIMIT`].
 
 use super::NodeError;
 use crate::driver::{Counts, Driver};
@@ -20,8 +21,10 @@ use murre_custodian::{Answer, Command, Custodian, NodeStatus, Tally};
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
+use tokio::sync::Mutex;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// Connections at once; a further one is closed unread.
@@ -30,6 +33,8 @@ pub const MAX_CONNECTIONS: usize = 8;
 pub const MAX_HEAD: usize = 8 << 10;
 /// Longest life of a connection.
 pub const REQUEST_LIMIT: Duration = Duration::from_secs(4);
+/// How long a page serves whoever asks.
+pub const PAGE_LIFE: Duration = Duration::from_secs(10);
 
 /// One metric: its name, its type, its label if it has one, and what it says.
 pub type Metric = (&'static str, &'static str, &'static str, &'static str);
@@ -168,6 +173,16 @@ pub struct MetricsConfig {
     pub addr: SocketAddr,
     /// Also where others can reach it.
     pub public: bool,
+    /// How long a page serves whoever asks: [`PAGE_LIFE`] unless a test has no time.
+    pub life: Duration,
+}
+
+impl MetricsConfig {
+    /// There, on loopback only unless `public`.
+    #[must_use]
+    pub const fn at(addr: SocketAddr, public: bool) -> Self {
+        Self { addr, public, life: PAGE_LIFE }
+    }
 }
 
 /// Binds the address.
@@ -176,7 +191,7 @@ pub struct MetricsConfig {
 /// It is not loopback and nobody said that it may be, or the system refuses.
 // spec: K-46
 pub(super) async fn bind(config: MetricsConfig) -> Result<TcpListener, NodeError> {
-    let MetricsConfig { addr, public } = config;
+    let MetricsConfig { addr, public, .. } = config;
     if !addr.ip().is_loopback() && !public {
         return Err(NodeError::MetricsPublic { addr });
     }
@@ -187,6 +202,14 @@ pub(super) async fn bind(config: MetricsConfig) -> Result<TcpListener, NodeError
 #[derive(Debug)]
 pub(super) struct Serving(JoinHandle<()>);
 
+impl Serving {
+    /// Stops serving; when this returns the address is free.
+    pub async fn stop(mut self) {
+        self.0.abort();
+        let _ = (&mut self.0).await;
+    }
+}
+
 impl Drop for Serving {
     fn drop(&mut self) {
         self.0.abort();
@@ -194,8 +217,8 @@ impl Drop for Serving {
 }
 
 /// Serves until the result is dropped.
-pub(super) fn serve(listener: TcpListener, driver: Driver<Custodian>) -> Serving {
-    let began = Instant::now();
+pub(super) fn serve(listener: TcpListener, driver: Driver<Custodian>, life: Duration) -> Serving {
+    let pages = Arc::new(Pages { driver, life, began: Instant::now(), last: Mutex::new(None) });
     Serving(tokio::spawn(async move {
         let mut open = JoinSet::new();
         loop {
@@ -207,8 +230,7 @@ pub(super) fn serve(listener: TcpListener, driver: Driver<Custodian>) -> Serving
                 // Dropped at once: whoever holds all connections holds up only the numbers.
                 Ok(_) if open.len() >= MAX_CONNECTIONS => {}
                 Ok((stream, _)) => {
-                    let driver = driver.clone();
-                    open.spawn(one_request(TokioIo::new(stream), driver, began));
+                    open.spawn(one_request(TokioIo::new(stream), pages.clone()));
                 }
                 // Out of descriptors, for example: it passes.
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
@@ -217,10 +239,33 @@ pub(super) fn serve(listener: TcpListener, driver: Driver<Custodian>) -> Serving
     }))
 }
 
-async fn one_request(io: TokioIo<tokio::net::TcpStream>, driver: Driver<Custodian>, began: Instant) {
+/// The page that was made last.
+struct Pages {
+    driver: Driver<Custodian>,
+    life: Duration,
+    began: Instant,
+    last: Mutex<Option<(Instant, String)>>,
+}
+
+impl Pages {
+    /// The page of this moment, or of one at most `life` ago. Whoever asks while one is made waits for that one.
+    // spec: K-46
+    async fn page(&self) -> Option<String> {
+        let mut last = self.last.lock().await;
+        if let Some((_, page)) = last.as_ref().filter(|(made, _)| made.elapsed() < self.life) {
+            return Some(page.clone());
+        }
+        let Ok(Answer::Status(status)) = self.driver.ask(Command::Status).await else { return None };
+        let page = page(&status, &self.driver.counts(), self.began.elapsed());
+        *last = Some((Instant::now(), page.clone()));
+        Some(page)
+    }
+}
+
+async fn one_request(io: TokioIo<tokio::net::TcpStream>, pages: Arc<Pages>) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let driver = driver.clone();
-        async move { Ok::<_, Infallible>(answer(&request, &driver, began).await) }
+        let pages = pages.clone();
+        async move { Ok::<_, Infallible>(answer(&request, &pages).await) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(REQUEST_LIMIT / 2);
@@ -229,11 +274,7 @@ async fn one_request(io: TokioIo<tokio::net::TcpStream>, driver: Driver<Custodia
     let _ = tokio::time::timeout(REQUEST_LIMIT, http.serve_connection(io, service)).await;
 }
 
-async fn answer(
-    request: &Request<Incoming>,
-    driver: &Driver<Custodian>,
-    began: Instant,
-) -> Response<Full<Bytes>> {
+async fn answer(request: &Request<Incoming>, pages: &Pages) -> Response<Full<Bytes>> {
     if request.uri().path() != "/metrics" {
         return plain(StatusCode::NOT_FOUND, "the numbers are at /metrics\n");
     }
@@ -242,9 +283,9 @@ async fn answer(
         refusal.headers_mut().insert(ALLOW, hyper::header::HeaderValue::from_static("GET, HEAD"));
         return refusal;
     }
-    match driver.ask(Command::Status).await {
-        Ok(Answer::Status(status)) => plain(StatusCode::OK, page(&status, &driver.counts(), began.elapsed())),
-        Ok(_) | Err(_) => plain(StatusCode::SERVICE_UNAVAILABLE, "the node does not answer now\n"),
+    match pages.page().await {
+        Some(page) => plain(StatusCode::OK, page),
+        None => plain(StatusCode::SERVICE_UNAVAILABLE, "the node does not answer now\n"),
     }
 }
 

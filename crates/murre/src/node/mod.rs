@@ -5,6 +5,7 @@
 //!  |_ lock           held while a process uses the directory
 //!  |_ node.key       the node's identity, readable by its owner
 //!  |_ boxes.db       other people's sealed boxes: nothing here that this node could open
+//!  |_ log/           up to five files of 1 MiB: what it did, without content, ids or addresses
 //!  |_ reserve        zeros: room for a full disk
 //! ```
 
@@ -105,7 +106,7 @@ pub struct NodeHandle {
     net: NetHandle,
     recording: Option<Recording>,
     drained: watch::Receiver<Option<usize>>,
-    _metrics: Option<metrics::Serving>,
+    metrics: Option<metrics::Serving>,
 }
 
 impl NodeHandle {
@@ -152,6 +153,9 @@ impl NodeHandle {
 
     /// Stops it: what was handed in is finished, links are flushed.
     pub async fn shutdown(self) {
+        if let Some(metrics) = self.metrics {
+            metrics.stop().await;
+        }
         self.driver.stop().await;
         self.net.close().await;
     }
@@ -165,6 +169,7 @@ pub async fn run(config: NodeConfig) -> Result<NodeHandle, NodeError> {
     if let Some(asked) = config.capacity.filter(|asked| *asked < capacity::LEAST) {
         return Err(NodeError::Capacity { asked });
     }
+    let life = config.metrics.map_or(metrics::PAGE_LIFE, |metrics| metrics.life);
     let listener = match config.metrics {
         Some(config) => Some(metrics::bind(config).await?),
         None => None,
@@ -188,9 +193,8 @@ pub async fn run(config: NodeConfig) -> Result<NodeHandle, NodeError> {
         }
     };
     let dir = config.store;
-    let opened = tokio::task::spawn_blocking(move || open_dir(&dir)).await;
-    let Opened { lock, key, store, derived } = opened.map_err(|_| NodeError::Thread)??;
-    let capacity = config.capacity.unwrap_or(derived);
+    let opened = tokio::task::spawn_blocking(move || open_dir(&dir, config.capacity)).await;
+    let Opened { lock, key, store, capacity } = opened.map_err(|_| NodeError::Thread)??;
     let record = config.record_frames.map(create_record).transpose()?;
 
     let listen = listen.into_iter().map(Addr).collect();
@@ -231,8 +235,8 @@ pub async fn run(config: NodeConfig) -> Result<NodeHandle, NodeError> {
         capacity,
         metrics: listener.as_ref().and_then(|l| l.local_addr().ok()),
     };
-    let serving = listener.map(|listener| metrics::serve(listener, driver.clone()));
-    Ok(NodeHandle { ready, driver, net, recording, drained, _metrics: serving })
+    let serving = listener.map(|listener| metrics::serve(listener, driver.clone(), life));
+    Ok(NodeHandle { ready, driver, net, recording, drained, metrics: serving })
 }
 
 fn bad_addr(text: &str) -> impl FnOnce(AddrError) -> NodeError + '_ {
@@ -261,14 +265,16 @@ struct Opened {
     key: Zeroizing<[u8; 32]>,
     store: NodeStore,
     /// What it may hold if nobody says.
-    derived: u64,
+    capacity: u64,
 }
 
-fn open_dir(dir: &Path) -> Result<Opened, NodeError> {
+fn open_dir(dir: &Path, capacity: Option<u64>) -> Result<Opened, NodeError> {
     let (lock, key, file) = node_files(dir)?;
     let store = NodeStore::open(dir, &file).map_err(|source| NodeError::Store { file, source })?;
-    let derived = capacity::of(dir).map_err(|source| NodeError::Disk { dir: dir.to_owned(), source })?;
-    Ok(Opened { lock, key, store, derived })
+    let disk = |source| NodeError::Disk { dir: dir.to_owned(), source };
+    // A disk that does not say what is free holds nobody up who says what the node may hold.
+    let capacity = capacity.map_or_else(|| capacity::of(dir).map_err(disk), Ok)?;
+    Ok(Opened { lock, key, store, capacity })
 }
 
 /// The peer id in base58: the last part of any address with it.
