@@ -20,7 +20,6 @@
 //! | [`hpke`] | encryption to a public key, safe against a quantum computer that records today |
 //! | [`puzzle`] | a price in memory and time |
 //! | [`memo`] | answers kept for the simulator; nothing in a shipped binary |
-//! | [`safety`] | the number two people compare |
 //!
 //! What it does not do: it knows no conversation, no mailbox and no log; it draws no randomness (every draw is
 //! from a [`murre_core::Rng`] handed in), reads no clock and keeps no state. It invents no primitive: points and
@@ -40,7 +39,6 @@ pub mod memo;
 pub mod phrase;
 pub mod puzzle;
 pub mod roles;
-pub mod safety;
 pub mod seal;
 pub mod secret;
 pub mod signature;
@@ -51,7 +49,6 @@ pub use cert::{DeviceCert, DeviceCertBody};
 pub use hpke::{HpkeSealError, RequestKey, RequestPublic, hpke_open, hpke_seal};
 pub use phrase::{Phrase, PhraseError};
 pub use roles::{AccountKey, AuthorKey, DeviceKey, NodeKey};
-pub use safety::safety_number;
 pub use seal::OpenError;
 pub use secret::Secret;
 pub use signature::{BadSignature, Signature, verify, verify_batch};

@@ -1,7 +1,7 @@
 //! Role keys, the signature rule, the phrase, and that nothing secret prints.
 
 use crate::{flipped, rng};
-use murre_core::id::{AccountId, LogId};
+use murre_core::id::LogId;
 use murre_core::{Label, codec};
 use murre_crypto::*;
 use proptest::prelude::*;
@@ -137,16 +137,6 @@ fn signatures_travel_as_byte_strings_of_64() {
     assert_eq!(bytes.len(), 66);
     assert_eq!(codec::decode::<Signature>(&bytes, 66), Ok(sig));
     assert!(codec::decode::<Signature>(&codec::encode(&murre_core::id::Bytes([0u8; 63])), 66).is_err());
-}
-
-#[test]
-fn the_safety_number_does_not_depend_on_who_asks() {
-    let (a, b) = (AccountId::from_bytes([1; 32]), AccountId::from_bytes([2; 32]));
-    let number = safety_number(&a, &b);
-    assert_eq!(number, safety_number(&b, &a));
-    assert_ne!(number, safety_number(&a, &a));
-    assert_eq!(number.chars().filter(char::is_ascii_digit).count(), safety::SAFETY_DIGITS);
-    assert_eq!(number.split(' ').count(), 12);
 }
 
 #[test]

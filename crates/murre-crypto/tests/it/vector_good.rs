@@ -59,8 +59,6 @@ fn names() -> Vec<Value> {
         good("C-4", "author-key", "second log", json!({ "log_secret": "05".repeat(32), "log": other })),
         good("C-11", "device-cert", "may add devices", json!({ "bytes": cert(true) })),
         good("C-11", "device-cert", "may not", json!({ "bytes": cert(false) })),
-        good("C-21", "safety-number", "one way", json!({ "one": one, "other": other })),
-        good("C-21", "safety-number", "the other way", json!({ "one": other, "other": one })),
     ]
 }
 

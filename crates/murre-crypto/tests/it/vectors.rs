@@ -61,10 +61,6 @@ fn run(kind: &str, x: &In<'_>) -> Result<Value, &'static str> {
             let key = AuthorKey::derive(&x.secret("log_secret"), LogId::from_bytes(x.array("log")));
             Ok(json!({ "author": key.id().to_string() }))
         }
-        "safety-number" => {
-            let [a, b] = ["one", "other"].map(|field| AccountId::from_bytes(x.array(field)));
-            Ok(json!({ "number": safety_number(&a, &b) }))
-        }
         "blind" | "blind-public" | "open" => run_shared(kind, x),
         "request-key" | "hpke-open" | "hpke-seal" | "puzzle" => run_public(kind, x),
         "sign" => {
