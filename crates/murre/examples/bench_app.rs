@@ -10,6 +10,10 @@
 //!
 //! `bench_app MURRE [--json] [--smoke]`, started by `cargo xtask bench app`.
 
+#[path = "bench/mod.rs"]
+mod bench;
+
+use bench::{Proc, Result, Table, percentile};
 use murre::home::Home;
 use murre::{Client, InitConfig, v1};
 use murre_core::id::{AccountId, AuthorId, Bytes, DeviceId, LogId, MessageId};
@@ -18,21 +22,11 @@ use murre_device::ContactState;
 use murre_device::content::{Content, Text, kind};
 use murre_device::rows::{self, AckRow, ChatRow, ContactRow, LogRef, MessageRow};
 use murre_store::{Backlog, SqliteStore, Store};
-use serde::Serialize;
 use serde_bytes::ByteBuf;
-use std::error::Error;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
-
-/// Longest wait for anything: reached only when something is broken.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Chats of a home; all but the first are small.
 const CHATS: u32 = 20;
 /// Messages of a small chat.
@@ -67,8 +61,7 @@ async fn main() -> Result<()> {
     let murre = args.next().ok_or("bench_app MURRE [--json] [--smoke]")?;
     let rest: Vec<String> = args.collect();
     let has = |flag: &str| rest.iter().any(|arg| arg == flag);
-    let (sizes, mut table) =
-        (if has("--smoke") { SMOKE } else { FULL }, Table { json: has("--json"), begun: false });
+    let (sizes, mut table) = (if has("--smoke") { SMOKE } else { FULL }, Table::new(has("--json")));
     let dir = tempfile::Builder::new().prefix("murre-bench-").tempdir()?;
     long_chat(Path::new(&murre), &dir.path().join("long"), &mut table, &sizes).await?;
     searches(Path::new(&murre), &dir.path().join("many"), &mut table, &sizes).await
@@ -78,8 +71,9 @@ async fn long_chat(murre: &Path, home: &Path, table: &mut Table, sizes: &Sizes) 
     let made = Made::new(home, sizes.chat)?;
     let (mut starts, mut opens, mut resident) = (Vec::new(), Vec::new(), 0.0_f64);
     for _ in 0..sizes.starts {
-        let (took, proc) = Proc::start(murre, home).await?;
-        starts.push(took);
+        let began = Instant::now();
+        let mut proc = up(murre, home).await?;
+        starts.push(began.elapsed());
         let client = Client::connect(home).await?;
         let began = Instant::now();
         let page = client.history(&made.chat, 50, None).await?;
@@ -88,15 +82,15 @@ async fn long_chat(murre: &Path, home: &Path, table: &mut Table, sizes: &Sizes) 
             return Err(format!("a page of {} messages", page.len()).into());
         }
         sleep(sizes.idle).await;
-        resident = resident.max(proc.resident_mb()?);
+        resident = resident.max(resident_mb(&proc)?);
         proc.stop().await?;
     }
     let n = sizes.starts;
     let store = made.says();
     let method = format!("start of `murre up` to its ready line, no network to join, {store}; median");
-    table.row("start_100k_ms", median(&mut starts), "ms", n, &method)?;
+    table.row("start_100k_ms", percentile(&mut starts, 50), "ms", n, &method)?;
     let method = format!("first Chats.History of 50 after a start, chat of {}, {store}; median", sizes.chat);
-    table.row("open_chat_100k_ms", median(&mut opens), "ms", n, &method)?;
+    table.row("open_chat_100k_ms", percentile(&mut opens, 50), "ms", n, &method)?;
     let method = format!(
         "VmRSS of `murre up` {} ms after that, profile direct, one account, {CHATS} chats; the largest",
         sizes.idle.as_millis()
@@ -106,7 +100,7 @@ async fn long_chat(murre: &Path, home: &Path, table: &mut Table, sizes: &Sizes) 
 
 async fn searches(murre: &Path, home: &Path, table: &mut Table, sizes: &Sizes) -> Result<()> {
     let made = Made::new(home, sizes.search)?;
-    let (_, proc) = Proc::start(murre, home).await?;
+    let mut proc = up(murre, home).await?;
     let client = Client::connect(home).await?;
     let small = client.chats().await?.into_iter().find(|chat| chat.chat != made.chat).ok_or("one chat")?.chat;
     let rare = sizes.search / RARE;
@@ -140,7 +134,7 @@ async fn searches(murre: &Path, home: &Path, table: &mut Table, sizes: &Sizes) -
                 return Err(format!("{name}: {} hits for {:?}", found.len(), typed(i as u64)).into());
             }
         }
-        let took = median(&mut times);
+        let took = percentile(&mut times, 50);
         slowest = slowest.max(took);
         said.push(format!("{name} {took:.2}"));
     }
@@ -353,87 +347,18 @@ fn sentence(rng: &mut Rng, number: u64) -> String {
     out
 }
 
-// Rows of the table and processes.
+// The process.
 
-#[derive(Serialize)]
-struct Row<'a> {
-    name: &'a str,
-    value: f64,
-    unit: &'a str,
-    method: &'a str,
-    n: usize,
-    reference: Option<()>,
+/// Runs the home, which joins no network.
+async fn up(murre: &Path, home: &Path) -> Result<Proc> {
+    let args = ["--home", &home.to_string_lossy(), "up", "--no-web"];
+    Ok(Proc::start(murre, &args, &home.with_extension("log")).await?.0)
 }
 
-struct Table {
-    json: bool,
-    begun: bool,
-}
-
-impl Table {
-    fn row(&mut self, name: &str, value: f64, unit: &str, n: usize, method: &str) -> Result<()> {
-        let value = (value * 1_000.0).round() / 1_000.0;
-        let mut out = std::io::stdout().lock();
-        if self.json {
-            let row = Row { name, value, unit, method, n, reference: None };
-            writeln!(out, "{}", serde_json::to_string(&row)?)?;
-        } else {
-            if !std::mem::replace(&mut self.begun, true) {
-                writeln!(out, "{:<24}{:>12}  {:<10}{:>7}  method", "row", "value", "unit", "n")?;
-            }
-            writeln!(out, "{name:<24}{value:>12}  {unit:<10}{n:>7}  {method}")?;
-        }
-        Ok(out.flush()?)
-    }
-}
-
-/// In ms.
-fn median(times: &mut [Duration]) -> f64 {
-    times.sort_unstable();
-    times.get(times.len() / 2).map_or(f64::NAN, |time| time.as_secs_f64() * 1_000.0)
-}
-
-/// A running home; it stops when its standard input ends, and dies with this process.
-struct Proc {
-    log: PathBuf,
-    child: Child,
-}
-
-impl Proc {
-    /// Starts it; with the time until it was ready.
-    async fn start(murre: &Path, home: &Path) -> Result<(Duration, Self)> {
-        let log = home.with_extension("log");
-        let errors = std::fs::OpenOptions::new().create(true).append(true).open(&log)?;
-        let mut command = Command::new(murre);
-        command.arg("--json").arg("--home").arg(home).args(["up", "--no-web", "--while-stdin"]);
-        command.env_remove("MURRE_HOME").env_remove("MURRE_PASSPHRASE_FILE").kill_on_drop(true);
-        let began = Instant::now();
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors).spawn()?;
-        let mut lines = BufReader::new(child.stdout.take().ok_or("no standard output")?).lines();
-        let line = timeout(PATIENCE, lines.next_line()).await??;
-        let took = began.elapsed();
-        let proc = Self { log, child };
-        match line {
-            Some(_) => Ok((took, proc)),
-            None => Err(proc.said().into()),
-        }
-    }
-
-    fn resident_mb(&self) -> Result<f64> {
-        let id = self.child.id().ok_or("the process has ended")?;
-        let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-        let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
-        Ok(kib * 1_024.0 / 1e6)
-    }
-
-    async fn stop(mut self) -> Result<()> {
-        drop(self.child.stdin.take());
-        let status = timeout(PATIENCE, self.child.wait()).await??;
-        if status.success() { Ok(()) } else { Err(format!("ended with {status}: {}", self.said()).into()) }
-    }
-
-    fn said(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
+fn resident_mb(proc: &Proc) -> Result<f64> {
+    let id = proc.child.id().ok_or("the process has ended")?;
+    let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kib * 1_024.0 / 1e6)
 }

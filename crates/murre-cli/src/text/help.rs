@@ -55,9 +55,9 @@ pub const BOOTSTRAP: &str = "Begin with this node, /ip4/…/tcp/…/p2p/…; may
 /// `up --profile`
 pub const PROFILE: &str = "How much to spend on hiding who talks to whom; so far only `direct` exists";
 /// `up --web`
-pub const WEB: &str = "Serve the web app on this port";
+pub const WEB: &str = "Not in this version: refused";
 /// `up --no-web`
-pub const NO_WEB: &str = "Do not serve the web app";
+pub const NO_WEB: &str = "No effect yet: there is no web app";
 /// `--while-stdin`
 pub const WHILE_STDIN: &str = "Stop when standard input ends";
 
@@ -66,7 +66,7 @@ pub const NODE: &str = "Run a node that holds other people's sealed mail";
 /// `node --store`
 pub const NODE_STORE: &str = "Where it keeps its key and the mail";
 /// `node --network`
-pub const NODE_NETWORK: &str = "The signed description of the network it serves";
+pub const NODE_NETWORK: &str = "The file that describes the network it serves; its hash is the network's id";
 /// `node --devnet`
 pub const NODE_DEVNET: &str = "Serve the development network: no ageing, cheap puzzles, for one desk";
 /// `node --public`
@@ -211,7 +211,7 @@ pub const WATCH: &str = "Show what happens, as it happens, until Ctrl-C";
 /// `watch --since`
 pub const SINCE: &str = "First everything after this cursor; 0 for all that is kept";
 /// `doctor`
-pub const DOCTOR: &str = "Show network, protection, limits, counters and versions";
+pub const DOCTOR: &str = "Show network, protection, counters and the version";
 /// `completions`
 pub const COMPLETIONS: &str = "Print a completion script for a shell";
 /// SHELL

@@ -3,10 +3,13 @@
 use crate::contact::{MINUTE, accept, account, add, has_contact, invite, send, texts};
 use crate::world::{HostNo, World};
 use murre_core::id::{LogId, MessageId};
-use murre_core::{BadQuery, Wall};
+use murre_core::store::Rows;
+use murre_core::{BadQuery, Direction, Range, Space, View, ViewError, Wall};
 use murre_device::query::{self, MessageInfo, QueryError};
+use murre_device::rows::TIMELINE;
 use murre_device::{ContactState, MessageState};
 use murre_store::{CountingView, MemoryStore};
+use std::cell::Cell;
 
 /// Bob with two friends, the chats with them, and 40 messages in the first, told apart by their numbers.
 fn bob(world: &mut World) -> (HostNo, LogId, LogId, HostNo) {
@@ -89,21 +92,65 @@ fn a_chat_is_paged_both_ways_without_a_gap_and_new_arrivals_change_no_page() {
     }
 }
 
+/// Counts the rows that are read of the order of chats.
+struct Places<'a> {
+    inner: &'a dyn View,
+    rows: Cell<usize>,
+}
+
+impl Places<'_> {
+    fn add(&self, space: Space, rows: usize) {
+        if space.name == TIMELINE.name {
+            self.rows.set(self.rows.get() + rows);
+        }
+    }
+}
+
+impl View for Places<'_> {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
+        let value = self.inner.get(space, key)?;
+        self.add(space, usize::from(value.is_some()));
+        Ok(value)
+    }
+
+    fn scan(&self, space: Space, range: &Range, dir: Direction, limit: usize) -> Result<Rows, ViewError> {
+        let rows = self.inner.scan(space, range, dir, limit)?;
+        self.add(space, rows.len());
+        Ok(rows)
+    }
+}
+
+/// All rows that a page reads, those of them that are places in the chat, and its messages.
+fn reads(
+    store: &MemoryStore,
+    page: impl Fn(&dyn View) -> Result<Vec<MessageInfo>, QueryError>,
+) -> (u64, usize, usize) {
+    let places = Places { inner: store, rows: Cell::new(0) };
+    let view = CountingView::new(&places);
+    let shown = page(&view).unwrap().len();
+    (view.take().rows, places.rows.get(), shown)
+}
+
 #[test]
 fn a_page_reads_no_more_rows_wherever_it_lies() {
     let mut world = World::new(3);
     let (bob, chat, ..) = bob(&mut world);
     let whole = ids(&query::history(store(&world, bob), chat, None, 1_000, now(&world)).unwrap());
     world.run(MINUTE);
+    let (store, now) = (store(&world, bob), now(&world));
+    let all = reads(store, |view: &dyn View| query::history(view, chat, None, 1_000, now));
+    assert_eq!((all.1, all.2), (40, 40));
     let rows = |at: usize| {
-        let view = CountingView::new(store(&world, bob));
-        query::history_after(&view, chat, whole[at], 5, now(&world)).unwrap();
-        let forward = view.take().rows;
-        query::history(&view, chat, Some(whole[at]), 5, now(&world)).unwrap();
-        (forward, view.take().rows)
+        let forward = |view: &dyn View| query::history_after(view, chat, whole[at], 5, now);
+        let back = |view: &dyn View| query::history(view, chat, Some(whole[at]), 5, now);
+        [reads(store, forward), reads(store, back)].map(|(rows, places, shown)| {
+            assert_eq!((places, shown), (6, 5), "its own places, and the one it begins at");
+            assert!(2 * rows < all.0, "{rows} of {}", all.0);
+            rows
+        })
     };
     let (near, far) = (rows(34), rows(5));
-    assert!(near.0.abs_diff(far.0) < 20 && near.1.abs_diff(far.1) < 20, "{near:?} {far:?}");
+    assert!(near[0].abs_diff(far[0]) < 20 && near[1].abs_diff(far[1]) < 20, "{near:?} {far:?}");
 }
 
 #[test]

@@ -43,8 +43,10 @@ pub fn fuzz_log_header(data: &[u8]) -> bool {
 #[must_use]
 pub fn fuzz_log_packet(data: &[u8]) -> bool {
     let Ok(packet) = Packet::decode(data) else { return false };
-    assert_eq!(packet.encode(), data, "two byte strings for one packet");
-    assert_eq!(packet.id(), packet.clone().id());
+    let bytes = packet.encode();
+    assert_eq!(bytes, data, "two byte strings for one packet");
+    let again = Packet::decode(&bytes).expect("its own bytes decode");
+    assert_eq!(again.id(), packet.id(), "two ids for one packet");
     true
 }
 

@@ -96,7 +96,7 @@ fn node(view: &dyn View) -> Option<Custodian> {
         bootstrap: vec![],
         disk: 1 << 40,
     };
-    Custodian::open(SEED, view, config).ok()
+    no_bug(Custodian::open(SEED, view, config))
 }
 
 /// A node over a store with one damaged row, which it is then asked for.

@@ -4,16 +4,26 @@
 
 #![allow(clippy::disallowed_methods, reason = "vectors are files beside the chapters")]
 
-use murre_core::codec;
 use murre_core::id::Bytes;
+use murre_core::{Label, codec};
+use murre_crypto::{Secret, seal};
 use murre_log::chunk::{CHUNK, PAGE, leaf, open_chunk, page_root, seal_chunk};
+use murre_log::wire::MAX_PACKET;
 use murre_log::{Chunk, OpenError, Shape};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 const KEY: [u8; 32] = [0x42; 32];
+
+// Written out, so that a change of a constant shows here.
+const LEAF: Label = Label::new("murre v1 file chunk");
+const NODE: Label = Label::new("murre v1 file node");
+const FILE_ID: Label = Label::new("murre v1 file id");
+const CHUNK_BYTES: u64 = 253_952;
+const SEAL_BYTES: u64 = 16;
 
 fn file_path() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../spec/vectors/file.json")
@@ -51,7 +61,9 @@ fn good() -> Value {
             "id": hex::encode(made.shape.id(&KEY).0),
         })
     };
-    let sizes = [0, 1, 100, CHUNK as u64, CHUNK as u64 + 1, 3 * CHUNK as u64 + 77];
+    let chunk = CHUNK as u64;
+    // Three chunks are the fewest with an odd one that goes up unchanged.
+    let sizes = [0, 1, 100, chunk, chunk + 1, 2 * chunk + 1, 3 * chunk + 77];
     json!(sizes.map(of))
 }
 
@@ -62,7 +74,7 @@ fn small() -> (Made, Chunk) {
     (made, chunk)
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Raw {
     d: ByteBuf,
     f: Bytes<32>,
@@ -105,8 +117,81 @@ fn built() -> Value {
         "plain": "byte i = low 8 bits of (31 * i mod 2^64) >> 3",
         "good": good(),
         "chunk": { "size": CHUNK + 40, "bytes": hex::encode(chunk.encode()) },
-        "bad": bad().into_iter().map(|(what, class, bytes)| json!({ "what": what, "class": class, "bytes": hex::encode(bytes) })).collect::<Vec<_>>(),
+        "bad": bad().into_iter().map(written).collect::<Vec<_>>(),
     })
+}
+
+fn written((what, class, bytes): (&str, &str, Vec<u8>)) -> Value {
+    json!({ "what": what, "class": class, "bytes": hex::encode(bytes) })
+}
+
+/// The leaves of a file, from section 11.1.
+fn leaves_of(size: u64) -> Vec<[u8; 32]> {
+    let leaf = |(chunk, i): (&[u8], u32)| {
+        let mut nonce = [0; 24];
+        nonce[16..].copy_from_slice(&u64::from(i).to_be_bytes());
+        let sealed = seal::seal(&Secret::new(KEY), &nonce, &[], chunk);
+        LEAF.hash(&[&i.to_be_bytes(), &sealed])
+    };
+    plain(size).chunks(CHUNK_BYTES as usize).zip(0u32..).map(leaf).collect()
+}
+
+/// Leaves left of the topmost node over so many: pairs from the left leave the largest power of two below.
+fn left_of(count: usize) -> usize {
+    count.next_power_of_two() / 2
+}
+
+/// The root of a page, from its top; the code goes up from the leaves.
+fn root_of(leaves: &[[u8; 32]]) -> [u8; 32] {
+    if let [one] = leaves {
+        return *one;
+    }
+    let (left, right) = leaves.split_at(left_of(leaves.len()));
+    NODE.hash(&[&root_of(left), &root_of(right)])
+}
+
+/// Where a leaf and its siblings lead, from the top as well; nothing if there are too few or too many.
+fn led_to(leaf: [u8; 32], at: usize, count: usize, path: &[Bytes<32>]) -> Option<[u8; 32]> {
+    if count == 1 {
+        return path.is_empty().then_some(leaf);
+    }
+    let (top, path) = path.split_last()?;
+    let left = left_of(count);
+    Some(if at < left {
+        NODE.hash(&[&led_to(leaf, at, left, path)?, &top.0])
+    } else {
+        NODE.hash(&[&top.0, &led_to(leaf, at - left, count - left, path)?])
+    })
+}
+
+/// A good vector, from section 11.1 instead of the code.
+fn restated(size: u64) -> Value {
+    let leaves = leaves_of(size);
+    let roots: Vec<[u8; 32]> = leaves.chunks(256).map(root_of).collect();
+    let joined: Vec<u8> = roots.concat();
+    json!({
+        "size": size,
+        "chunks": size.div_ceil(CHUNK_BYTES),
+        "leaves": leaves.iter().map(hex::encode).collect::<Vec<_>>(),
+        "roots": roots.iter().map(hex::encode).collect::<Vec<_>>(),
+        "id": hex::encode(FILE_ID.hash(&[&KEY, &size.to_be_bytes(), &joined])),
+    })
+}
+
+/// The class of a chunk that does not belong to a file of one page, from section 11.9.
+fn class(raw: &Raw, size: u64, root: [u8; 32]) -> Option<&'static str> {
+    let (at, chunks) = (u64::from(raw.i), size.div_ceil(CHUNK_BYTES));
+    if at >= chunks {
+        return Some("index");
+    }
+    if raw.d.len() as u64 != (size - at * CHUNK_BYTES).min(CHUNK_BYTES) + SEAL_BYTES {
+        return Some("size");
+    }
+    let leaf = LEAF.hash(&[&raw.i.to_be_bytes(), &raw.d]);
+    match led_to(leaf, at as usize, chunks as usize, &raw.h) {
+        None => Some("path"),
+        Some(reached) => (reached != root).then_some("root"),
+    }
 }
 
 #[test]
@@ -126,15 +211,40 @@ fn the_file_vectors_are_judged_from_their_bytes() {
     let file: Value = serde_json::from_slice(&std::fs::read(file_path()).unwrap()).unwrap();
     let (made, _) = small();
     let bytes = |value: &Value| hex::decode(value["bytes"].as_str().unwrap()).unwrap();
+    let size = file["chunk"]["size"].as_u64().unwrap();
+    let root = root_of(&leaves_of(size));
+    let raw = |value: &Value| codec::decode::<Raw>(&bytes(value), MAX_PACKET).unwrap();
+    let sound = raw(&file["chunk"]);
+    assert_eq!(class(&sound, size, root), None);
+    assert_eq!(hex::encode(sound.f.0), restated(size)["id"]);
     let chunk = Chunk::decode(&bytes(&file["chunk"])).unwrap().verify(&made.shape).expect("belongs");
     let opened = open_chunk(&KEY, chunk.index, &chunk.sealed).expect("opens");
     assert_eq!(opened, plain(CHUNK as u64 + 40)[CHUNK..]);
     let bad = file["bad"].as_array().unwrap();
     assert!(bad.len() >= 10);
+    let mut classes = BTreeSet::new();
     for case in bad {
+        let judged = class(&raw(case), size, root);
+        assert_eq!(judged, case["class"].as_str(), "{}", case["what"]);
+        classes.extend(judged);
         match Chunk::decode(&bytes(case)) {
             Ok(chunk) => assert!(chunk.verify(&made.shape).is_none(), "{}", case["what"]),
             Err(error) => assert_eq!(error, OpenError::Chunk, "{}", case["what"]),
         }
     }
+    // The fifth class, `shape`, is of what an entry says, not of a chunk.
+    assert_eq!(classes, BTreeSet::from(["index", "path", "root", "size"]));
+}
+
+#[test]
+fn every_good_file_is_what_chapter_11_makes_of_it() {
+    let file: Value = serde_json::from_slice(&std::fs::read(file_path()).unwrap()).unwrap();
+    assert_eq!(file["key"], hex::encode(KEY));
+    let mut counts = BTreeSet::new();
+    for case in file["good"].as_array().unwrap() {
+        let made = restated(case["size"].as_u64().unwrap());
+        assert_eq!(*case, made);
+        counts.extend(made["chunks"].as_u64());
+    }
+    assert_eq!(counts, BTreeSet::from([0, 1, 2, 3, 4]), "with an odd one on a level, and without");
 }

@@ -1,6 +1,7 @@
 //! Rows of files: how fast a large one goes over, beside the bare link in the same run, and what a kill costs.
 
-use super::{LOOK, PATIENCE, Result, Stage, Table};
+use super::bench::{PATIENCE, Result, Table};
+use super::{LOOK, Stage};
 use murre::v1::FileState;
 use murre_core::{Addr, Class, Dest, Input, Transmit};
 use murre_net::{Net, NetConfig};

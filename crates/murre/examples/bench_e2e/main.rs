@@ -10,28 +10,24 @@
 //!
 //! `bench_e2e MURRE [--json] [--smoke]`, started by `cargo xtask bench e2e`.
 
+#[path = "../bench/mod.rs"]
+mod bench;
 mod files;
 
+use bench::{PATIENCE, Proc, Result, Table, percentile};
 use futures::StreamExt;
 use futures::stream;
 use murre::v1::{self, MessageState, event::What};
 use murre::{Client, WatchStream};
-use serde::Serialize;
-use std::error::Error;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::Command;
 use tokio::time::{sleep, timeout};
-
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const LISTEN: &str = "/ip4/127.0.0.1/tcp/0";
 const NODES: u64 = 8;
-/// Longest wait for anything: reached only when something is broken.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Time between two looks at what is no event.
 const LOOK: Duration = Duration::from_millis(2);
 /// After an answer a reader lets 250 ms pass before its next waiting list; after this it waits at the custodians.
@@ -82,8 +78,7 @@ async fn main() -> Result<()> {
     let murre = args.next().ok_or("bench_e2e MURRE [--json] [--smoke]")?;
     let rest: Vec<String> = args.collect();
     let has = |flag: &str| rest.iter().any(|arg| arg == flag);
-    let (sizes, mut table) =
-        (if has("--smoke") { SMOKE } else { FULL }, Table { json: has("--json"), begun: false });
+    let (sizes, mut table) = (if has("--smoke") { SMOKE } else { FULL }, Table::new(has("--json")));
     // Short, because the path of a socket may not be long.
     let dir = tempfile::Builder::new().prefix("murre-bench-").tempdir()?;
     let played = play(Path::new(&murre), dir.path(), &mut table, &sizes).await;
@@ -95,7 +90,7 @@ async fn main() -> Result<()> {
 
 async fn play(murre: &Path, dir: &Path, table: &mut Table, sizes: &Sizes) -> Result<()> {
     let mut stage = Stage::new(murre, dir).await?;
-    table.fsync(dir, sizes.fsyncs)?;
+    fsync(table, dir, sizes.fsyncs)?;
     stage.befriend().await?;
     stage.connect(table, sizes.connects).await?;
     stage.direct(table, sizes.direct).await?;
@@ -108,63 +103,18 @@ async fn play(murre: &Path, dir: &Path, table: &mut Table, sizes: &Sizes) -> Res
     stage.end().await
 }
 
-// Rows.
-
-#[derive(Serialize)]
-struct Row<'a> {
-    name: &'a str,
-    value: f64,
-    unit: &'a str,
-    method: &'a str,
-    n: usize,
-    reference: Option<()>,
-}
-
-struct Table {
-    json: bool,
-    begun: bool,
-}
-
-impl Table {
-    fn row(&mut self, name: &str, value: f64, unit: &str, n: usize, method: &str) -> Result<()> {
-        let value = (value * 1_000.0).round() / 1_000.0;
-        let mut out = std::io::stdout().lock();
-        if self.json {
-            let row = Row { name, value, unit, method, n, reference: None };
-            writeln!(out, "{}", serde_json::to_string(&row)?)?;
-        } else {
-            if !std::mem::replace(&mut self.begun, true) {
-                writeln!(out, "{:<24}{:>12}  {:<10}{:>7}  method", "row", "value", "unit", "n")?;
-            }
-            writeln!(out, "{name:<24}{value:>12}  {unit:<10}{n:>7}  {method}")?;
-        }
-        Ok(out.flush()?)
+/// What one durable write of a page costs on the disk where the homes lie.
+fn fsync(table: &mut Table, dir: &Path, n: usize) -> Result<()> {
+    let mut file = std::fs::File::create(dir.join("fsync"))?;
+    let mut times = Vec::with_capacity(n);
+    for _ in 0..n {
+        let began = Instant::now();
+        file.write_all(&[0x5a; 4_096])?;
+        file.sync_data()?;
+        times.push(began.elapsed());
     }
-
-    /// What one durable write of a page costs on the disk where the homes lie.
-    fn fsync(&mut self, dir: &Path, n: usize) -> Result<()> {
-        let mut file = std::fs::File::create(dir.join("fsync"))?;
-        let mut times = Vec::with_capacity(n);
-        for _ in 0..n {
-            let began = Instant::now();
-            file.write_all(&[0x5a; 4_096])?;
-            file.sync_data()?;
-            times.push(began.elapsed());
-        }
-        let method = "append 4,096 bytes and fdatasync, one file, the disk of the homes";
-        self.row("disk_fsync_p50_ms", percentile(&mut times, 50), "ms", n, method)
-    }
-}
-
-/// In ms; the nearest rank, so that it is a time that was measured.
-fn percentile(times: &mut [Duration], percent: usize) -> f64 {
-    times.sort_unstable();
-    let rank = (times.len() * percent).div_ceil(100).max(1);
-    times.get(rank - 1).map_or(f64::NAN, |time| ms(*time))
-}
-
-fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1_000.0
+    let method = "append 4,096 bytes and fdatasync, one file, the disk of the homes";
+    table.row("disk_fsync_p50_ms", percentile(&mut times, 50), "ms", n, method)
 }
 
 // Processes.
@@ -181,46 +131,8 @@ async fn run(
     args.extend(listen.then_some(["--listen", LISTEN]).into_iter().flatten());
     args.extend(bootstrap.iter().flat_map(|addr| ["--bootstrap", addr]));
     let began = Instant::now();
-    let proc = Proc::start(murre, &args, &home.with_extension("log")).await?;
+    let (proc, _) = Proc::start(murre, &args, &home.with_extension("log")).await?;
     Ok((began, proc, Client::connect(home).await?))
-}
-
-/// A child that stops when its standard input ends, and dies with this process.
-struct Proc {
-    log: PathBuf,
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-    ready: serde_json::Value,
-}
-
-impl Proc {
-    async fn start(murre: &Path, args: &[&str], log: &Path) -> Result<Self> {
-        let errors = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
-        let mut command = Command::new(murre);
-        command.arg("--json").args(args).arg("--while-stdin").kill_on_drop(true);
-        command.env_remove("MURRE_HOME").env_remove("MURRE_PASSPHRASE_FILE");
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors).spawn()?;
-        let mut lines = BufReader::new(child.stdout.take().ok_or("no standard output")?).lines();
-        let line = timeout(PATIENCE, lines.next_line()).await;
-        let line = line.map_err(|_| format!("`murre {}` does not become ready", args.join(" ")))??;
-        let line = line.ok_or_else(|| format!("`murre {}` ended: {}", args.join(" "), said(log)))?;
-        Ok(Self { log: log.to_owned(), child, lines, ready: serde_json::from_str(&line)? })
-    }
-
-    async fn stop(&mut self) -> Result<()> {
-        drop(self.child.stdin.take());
-        while timeout(PATIENCE, self.lines.next_line()).await??.is_some() {}
-        let status = timeout(PATIENCE, self.child.wait()).await??;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(format!("a process ended with {status}: {}", said(&self.log)).into())
-        }
-    }
-}
-
-fn said(log: &Path) -> String {
-    std::fs::read_to_string(log).unwrap_or_default()
 }
 
 /// Somebody with a home, which runs or not.
@@ -312,7 +224,7 @@ impl Person {
                     sleep(LOOK).await;
                     last = Some(Instant::now());
                 }
-                Ok::<(), Box<dyn Error>>(())
+                Ok::<(), Box<dyn std::error::Error>>(())
             };
             timeout(PATIENCE, looking).await.map_err(|_| format!("not {} in time", state.word()))??;
         }
@@ -368,8 +280,8 @@ impl Stage {
     async fn new(murre: &Path, dir: &Path) -> Result<Self> {
         let nodes = dir.join("nodes").to_string_lossy().into_owned();
         let args = ["devnet", "--nodes", "8", "--dir", &nodes];
-        let devnet = Proc::start(murre, &args, &dir.join("devnet.log")).await?;
-        let bootstrap: Vec<String> = serde_json::from_value(devnet.ready["bootstrap"].clone())?;
+        let (devnet, ready) = Proc::start(murre, &args, &dir.join("devnet.log")).await?;
+        let bootstrap: Vec<String> = serde_json::from_value(ready["bootstrap"].clone())?;
         let alice = Person::new(murre, &dir.join("alice"), "Alice", &bootstrap).await?;
         let bob = Person::new(murre, &dir.join("bob"), "Bob", &bootstrap).await?;
         Ok(Self { devnet, alice, bob, chat: String::new(), seen: 0 })
