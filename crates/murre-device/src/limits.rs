@@ -78,6 +78,14 @@ pub const MAX_SAVED_NAME: usize = 200;
 pub const MAX_MIME: usize = 127;
 /// Largest file that also goes through mailboxes, bytes.
 pub const MAX_MAIL_FILE: u64 = 8 << 20;
+
+/// Whether a file of so many bytes also goes through mailboxes; a larger one travels only while both are there.
+// spec: X-6
+#[must_use]
+pub const fn goes_by_mail(size: u64) -> bool {
+    size <= MAX_MAIL_FILE
+}
+
 /// Files that programs hand over at once.
 pub const MAX_UPLOADS: usize = 32;
 /// A program that hands over nothing for so long has gone, ms.

@@ -5,8 +5,8 @@ use super::{Ctx, Files, FilesUp};
 use crate::content::{FileAsk, FileRef, Word};
 use crate::event::FileStep;
 use crate::limits::{
-    FILE_WINDOW, MAIL_AGAIN_MS, MAIL_WINDOW, MAX_ASK_RANGES, MAX_MAIL_FILE, MAX_SERVED, SERVE_AT_ONCE,
-    SERVE_TIMES,
+    FILE_WINDOW, MAIL_AGAIN_MS, MAIL_WINDOW, MAX_ASK_RANGES, MAX_SERVED, SERVE_AT_ONCE, SERVE_TIMES,
+    goes_by_mail,
 };
 use crate::rows as device_rows;
 use murre_core::id::MessageId;
@@ -86,7 +86,7 @@ impl Files {
         row: &FileRow,
     ) -> Result<(), TurnError> {
         // spec: X-6
-        if row.size > MAX_MAIL_FILE {
+        if !goes_by_mail(row.size) {
             cx.tx.delete(rows::WORK, &no.to_be_bytes());
             return Ok(());
         }
@@ -224,7 +224,7 @@ impl Files {
             return Ok(());
         }
         let lately = mail.asked.is_some_and(|at| cx.now.mono.since(at) < MAIL_AGAIN_MS);
-        if row.size > MAX_MAIL_FILE || lately {
+        if !goes_by_mail(row.size) || lately {
             return Ok(());
         }
         mail.asked = Some(cx.now.mono);

@@ -7,8 +7,8 @@ use crate::content::{FileAsk, FileRef, Word};
 use crate::event::FileStep;
 use crate::limits::{
     ASK_AGAIN_MS, ASK_MAIL_MAX_MS, ASK_MAIL_MS, ASK_MAIL_SOON_MS, ASK_MAX_MS, AUTO_FETCH, FILE_WINDOW,
-    MAX_ASK_RANGES, MAX_AUTO_BYTES, MAX_AUTO_DAY, MAX_AUTO_FILES, MAX_FILES, MAX_MAIL_FILE, MAX_PARALLEL,
-    MAX_STRAYS,
+    MAX_ASK_RANGES, MAX_AUTO_BYTES, MAX_AUTO_DAY, MAX_AUTO_FILES, MAX_FILES, MAX_PARALLEL, MAX_STRAYS,
+    goes_by_mail,
 };
 use crate::rows as device_rows;
 use murre_core::id::{Bytes, MessageId};
@@ -247,7 +247,7 @@ impl Files {
             return self.complete(cx, no, row.clone());
         }
         // Boxes may be on their way: mail is asked for only after a while.
-        let mail = (row.size <= MAX_MAIL_FILE).then(|| Due::after(cx.now.mono, ASK_MAIL_MS));
+        let mail = goes_by_mail(row.size).then(|| Due::after(cx.now.mono, ASK_MAIL_MS));
         let fetch = Fetch {
             contact: row.contact,
             id: row.id,
@@ -311,7 +311,7 @@ impl Files {
         for fetch in self.fetches.values_mut().filter(|f| f.contact == contact) {
             fetch.start_over();
             fetch.again = None;
-            if fetch.shape.size() <= MAX_MAIL_FILE {
+            if goes_by_mail(fetch.shape.size()) {
                 fetch.mail = Some(Due::after(now, ASK_MAIL_MS));
             }
         }

@@ -4,6 +4,7 @@ use super::QueryError;
 use super::types::FileInfo;
 use crate::content::{Content, FileList, FileRef, clean_file_name, kind};
 use crate::files::rows::{self, FileRow, FileState};
+use crate::limits::goes_by_mail;
 use crate::rows as device_rows;
 use murre_core::id::MessageId;
 use murre_core::{TurnError, View};
@@ -52,6 +53,7 @@ fn info(view: &dyn View, contact: u32, file: &FileRef) -> Result<FileInfo, TurnE
         state: known.as_ref().map_or(FileState::Gone, |(_, row)| row.state),
         theirs: known.and_then(|(_, row)| row.theirs),
         here,
+        live_only: !goes_by_mail(file.s),
     })
 }
 

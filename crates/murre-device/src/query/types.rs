@@ -99,6 +99,20 @@ pub struct FileInfo {
     pub theirs: Option<Theirs>,
     /// Bytes of it that are here.
     pub here: u64,
+    /// Whether it is too large for mailboxes: it travels only while both are there.
+    pub live_only: bool,
+}
+
+impl FileInfo {
+    /// Whether nothing more happens to it by itself.
+    // spec: A-21
+    #[must_use]
+    pub fn rests(&self) -> bool {
+        match self.theirs {
+            Some(theirs) => theirs != Theirs::Waiting,
+            None => self.state != FileState::Wanted,
+        }
+    }
 }
 
 /// How far a message of ours is.

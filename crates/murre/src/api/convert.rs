@@ -2,7 +2,6 @@
 
 use crate::handle::{Change, EventPage};
 use crate::v1;
-use murre_device::limits::MAX_MAIL_FILE;
 use murre_device::query::{
     ChatInfo, ContactInfo, FileInfo, FileState, InviteInfo, MessageInfo, SafetyInfo, StatusInfo, Theirs,
 };
@@ -146,7 +145,7 @@ pub(super) fn file(info: FileInfo) -> v1::FileInfo {
         state: state.into(),
         here: info.here,
         theirs: theirs.into(),
-        live_only: info.size > MAX_MAIL_FILE,
+        live_only: info.live_only,
     }
 }
 

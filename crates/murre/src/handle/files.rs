@@ -3,7 +3,7 @@
 use super::{CallError, Handle, odd_answer, resolve};
 use futures::Stream;
 use murre_core::id::MessageId;
-use murre_device::query::{self, FileInfo, FileState, Theirs};
+use murre_device::query::{self, FileInfo};
 use murre_device::{Answer, Command, FilesCommand};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -79,7 +79,7 @@ impl Handle {
         let this = self.clone();
         tokio::spawn(async move {
             let mut closing = this.0.closing.clone();
-            let mut rested = rests(&last);
+            let mut rested = last.rests();
             if tell.send(Ok(last.clone())).await.is_err() {
                 return;
             }
@@ -90,7 +90,7 @@ impl Handle {
                     _ = closing.wait_for(|closing| *closing) => return,
                 }
                 let next = this.file_of(message, index).await;
-                rested = next.as_ref().map_or(true, rests);
+                rested = next.as_ref().map_or(true, FileInfo::rests);
                 if next.as_ref().is_ok_and(|next| *next == last) {
                     continue;
                 }
@@ -150,13 +150,5 @@ impl Handle {
 
     async fn message_named(&self, given: String) -> Result<MessageId, CallError> {
         self.read(move |view| resolve::message(view, &given)).await
-    }
-}
-
-/// Whether nothing more will happen to a file by itself.
-fn rests(file: &FileInfo) -> bool {
-    match file.theirs {
-        Some(theirs) => theirs != Theirs::Waiting,
-        None => file.state != FileState::Wanted,
     }
 }
