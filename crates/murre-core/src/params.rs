@@ -135,6 +135,15 @@ impl NetworkParams {
     pub const SPARE_RANKS: usize = 4;
 }
 
+impl Quorum {
+    /// Whether only one custodian is sure to be among those that took a box and those that are read: if that one lies,
+    /// nothing is found.
+    #[must_use]
+    pub const fn is_thin(&self) -> bool {
+        self.w + self.r <= self.k + 1
+    }
+}
+
 /// Delivery's own clockwork: local choices, not agreed ones.
 pub mod delivery {
     use super::{DAY, HOUR, MINUTE, SECOND};

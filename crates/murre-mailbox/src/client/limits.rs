@@ -32,6 +32,9 @@ pub const BEHIND_MS: u64 = HOUR;
 /// Close-out: an epoch is read carefully once more when this has passed since its grace ended, ms.
 pub const CLOSE_OUT_MS: u64 = 48 * HOUR;
 
+/// A careful read that one liar could have blinded is repeated when this has passed, ms: four rounds of repair.
+pub const REPEAT_MS: u64 = 45 * MINUTE;
+
 /// Requests under way at once, waiting lists aside.
 pub const MAX_INFLIGHT: usize = 256;
 /// Requests under way at one custodian.

@@ -48,11 +48,18 @@ pub struct Careful {
     pub since: Wall,
     pub retry_at: Option<Mono>,
     pub backoff: u64,
+    /// It repeats one that was complete; it is not repeated itself.
+    pub repeats: bool,
 }
 
 impl Careful {
     pub fn new(since: Wall) -> Self {
         Self { since, ..Self::default() }
+    }
+
+    /// Begins anew: what was answered before does not count. What flies still comes back.
+    pub fn restart(&mut self, since: Wall) {
+        *self = Self { since, flying: self.flying, fanning: self.fanning, ..Self::default() };
     }
 
     /// Too few answered: again later.
@@ -101,6 +108,8 @@ pub struct Place {
     pub careful: Option<Careful>,
     /// When the next careful read falls due by itself.
     pub close_at: Option<Wall>,
+    /// When a careful read that found too little company is repeated.
+    pub repeat_at: Option<Mono>,
     closed: bool,
     pub poll_at: Mono,
     pub long: Option<PeerKey>,
@@ -144,6 +153,7 @@ impl Place {
             again_at: None,
             careful: None,
             close_at: None,
+            repeat_at: None,
             closed: row.is_some_and(|r| r.d),
             poll_at: Mono(0),
             long: None,
@@ -353,10 +363,13 @@ impl Place {
         self.pending.len()
     }
 
-    /// A careful read that began at `since` is complete: when is the next one due.
-    // spec: BC-16
-    pub fn careful_done(&mut self, since: Wall) {
-        self.careful = None;
+    /// A careful read is complete: when is the next one due. `repeat` is when it has to be repeated, if it may have met
+    /// nobody but a liar.
+    // spec: BC-16, BC-26
+    pub fn careful_done(&mut self, repeat: Option<Mono>) {
+        let Some(careful) = self.careful.take() else { return };
+        let since = careful.since;
+        self.repeat_at = repeat.filter(|_| !careful.repeats);
         let first = self.end.plus(self.grace_ms);
         let moments = [first, first.plus(CLOSE_OUT_MS)];
         self.close_at = moments.into_iter().find(|m| since < *m);

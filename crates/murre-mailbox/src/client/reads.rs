@@ -4,7 +4,7 @@ use super::ClientCx;
 use super::events::{ClientEvent, WatchKey};
 use super::limits::{
     LONG_POLL_MS, LONG_POLL_PAUSE_MS, MAX_COORDINATORS, MAX_GETS_PER_PLACE, POLL_MS, POLL_NODES, QUIET_MS,
-    REQUEST_MS, TOMBSTONE_TRIES,
+    REPEAT_MS, REQUEST_MS, TOMBSTONE_TRIES,
 };
 use super::place::{Listed, Place};
 use super::watches::Watches;
@@ -27,6 +27,8 @@ struct At<'p> {
     placement: Vec<PeerKey>,
     k: usize,
     r: usize,
+    /// A careful read may have met nobody but a liar.
+    thin: bool,
 }
 
 impl Watches {
@@ -89,7 +91,8 @@ impl Watches {
         for (epoch, place) in watch.places.iter_mut().rev() {
             let placement = wire.placement(&place.reader.locator, *epoch, cx.now);
             let q = wire.quorum(cx.now);
-            let mut at = At { watch: key, epoch: *epoch, place, placement, k: q.k, r: q.r };
+            let mut at =
+                At { watch: key, epoch: *epoch, place, placement, k: q.k, r: q.r, thin: q.is_thin() };
             at.place.want_again(cx.now.mono);
             at.gets(cx, wire);
             at.careful(cx, wire);
@@ -296,7 +299,7 @@ impl At<'_> {
     // spec: BC-12
     fn careful(&mut self, cx: &mut ClientCx<'_, '_>, wire: &mut Wire) {
         let trusting = murre_core::sabotage::active("trust-one-list");
-        let need = if trusting { 1 } else { self.r.min(self.placement.len()) };
+        let need = if trusting { 1 } else { self.r };
         let first = self.first();
         let room = self.place.has_room();
         loop {
@@ -309,8 +312,9 @@ impl At<'_> {
             let counts = |n: &&PeerKey| careful.have.contains(*n) && !wire.peers.avoided(n, cx.now.mono);
             let have = self.placement.iter().filter(counts).count();
             if need > 0 && have >= need {
-                let since = careful.since;
-                self.place.careful_done(since);
+                let whole = first.iter().all(|n| careful.have.contains(n)) && first.len() >= self.k;
+                let again = self.thin && !whole && !murre_core::sabotage::active("read-once");
+                self.place.careful_done(again.then(|| cx.now.mono.plus(REPEAT_MS)));
                 return;
             }
             let waits = careful.fanning || (careful.flying > 0 && have + careful.flying >= need);

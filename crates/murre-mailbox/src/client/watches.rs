@@ -5,6 +5,7 @@
 //! | current | one list waits at a custodian; two random ones each minute |
 //! | previous, until its grace ends | two random ones each minute |
 //! | each that can still hold live boxes | carefully at start, when its grace ends, and 48 h after that |
+//! | each that was read carefully in a small network | once more when there was time for repair |
 //! | each that is not closed out | carefully when we come back from silence |
 //!
 //! What is done in one place lies in `reads.rs`; this file only opens and forgets places.
@@ -114,8 +115,8 @@ impl Watches {
     pub fn returned(&mut self, cx: &mut ClientCx<'_, '_>, wire: &Wire) {
         let time = wire.time(cx.now);
         for place in self.all.values_mut().flat_map(|w| w.places.values_mut()) {
-            if !place.closed() && place.careful.is_none() {
-                place.careful = Some(Careful::new(time));
+            if !place.closed() {
+                place.careful.get_or_insert_default().restart(time);
             }
         }
         self.stirred = true;
@@ -221,10 +222,12 @@ impl Watches {
         watch.begun = true;
         for place in watch.places.values_mut() {
             let due = place.close_at.is_some_and(|at| at <= time) && place.careful.is_none();
-            if place.poll_at == Mono(0) || due {
+            let repeats = place.repeat_at.is_some_and(|at| at <= cx.now.mono) && place.careful.is_none();
+            if place.poll_at == Mono(0) || due || repeats {
                 // New to us: everything that lies there has to be found.
                 place.poll_at = place.poll_at.max(cx.now.mono.plus(POLL_MS));
-                place.careful = Some(Careful::new(time));
+                let repeats = repeats && !due;
+                place.careful = Some(Careful { repeats, ..Careful::new(time) });
                 self.stirred = true;
             }
         }

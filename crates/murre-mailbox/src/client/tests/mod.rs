@@ -6,6 +6,7 @@ mod networks;
 mod planted;
 mod prices;
 mod puts;
+mod repeats;
 mod room;
 mod world;
 
