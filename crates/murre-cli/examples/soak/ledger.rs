@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Add;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 /// From whom to whom.
@@ -21,6 +22,8 @@ pub struct Said {
     pub id: String,
     /// Its text, unlike every other one.
     pub text: String,
+    /// The file that came with it.
+    pub file: Option<PathBuf>,
 }
 
 /// What somebody's chat with somebody shows: own or not, and the text.
@@ -132,7 +135,7 @@ mod tests {
     use super::*;
 
     fn said(texts: &[&str]) -> Vec<Said> {
-        texts.iter().map(|text| Said { id: String::new(), text: (*text).to_owned() }).collect()
+        texts.iter().map(|text| Said { id: String::new(), text: (*text).to_owned(), file: None }).collect()
     }
 
     #[test]

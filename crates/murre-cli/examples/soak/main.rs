@@ -1,6 +1,6 @@
 //! A soak: twelve nodes and six people as real processes, killed, stopped, wiped and started again by chance, while
-//! everybody writes to everybody. In the end every message that got an id has to have arrived, once, in the order in
-//! which its author wrote it, and nothing else.
+//! everybody writes to everybody, now and then with a file. In the end every message that got an id has to have
+//! arrived, once, in the order in which its author wrote it, and nothing else; and each file whole.
 //!
 //! ```text
 //!   a thread per person  "life"    up ... kill -9 | SIGTERM ... away ... up ...
@@ -16,6 +16,7 @@
 mod crew;
 mod dice;
 mod fate;
+mod files;
 mod ledger;
 mod people;
 #[path = "../../src/demo/person.rs"]
@@ -96,9 +97,13 @@ fn judge(people: &[Somebody], ledger: &Ledger) -> Result<()> {
     let verdict = people.iter().try_fold(ledger::Verdict::default(), |sum, one| {
         Ok::<_, anyhow::Error>(sum + ledger.compare(one.name(), &one.histories()?))
     })?;
+    let files = people.iter().try_fold(people::Files::default(), |sum, one| {
+        Ok::<_, anyhow::Error>(sum + one.compare_files(ledger, SETTLE)?)
+    })?;
     println!("everything delivered {took:.1} s after the end");
     println!("{verdict}");
-    if !verdict.holds() {
+    println!("{files}");
+    if !verdict.holds() || !files.holds() {
         bail!("messages sent and messages delivered differ");
     }
     Ok(())

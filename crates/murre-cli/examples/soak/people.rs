@@ -1,6 +1,7 @@
 //! People: a life that is interrupted, and a mouth that goes on.
 
 use crate::dice::Dice;
+use crate::files;
 use crate::ledger::{History, Ledger, Said};
 use crate::person::{CheckError, Person, Seen};
 use crate::process::Pen;
@@ -55,6 +56,34 @@ impl fmt::Display for Lives {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { killed, stopped, unanswered } = self;
         write!(f, "{killed} killed -9, {stopped} stopped; {unanswered} sends without an answer were repeated")
+    }
+}
+
+/// How the files that came compare with those that were sent.
+#[derive(Clone, Copy, Default)]
+pub struct Files {
+    sent: usize,
+    whole: usize,
+}
+
+impl Files {
+    /// Every one that was sent came whole.
+    pub const fn holds(&self) -> bool {
+        self.sent == self.whole
+    }
+}
+
+impl Add for Files {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { sent: self.sent + other.sent, whole: self.whole + other.whole }
+    }
+}
+
+impl fmt::Display for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "files: {} sent, {} came whole", self.sent, self.whole)
     }
 }
 
@@ -194,6 +223,33 @@ impl Somebody {
         self.chats.iter().map(|(other, chat)| Ok((*other, self.history(chat)?))).collect()
     }
 
+    /// Saves every file that was sent to this one and compares it with what was sent.
+    ///
+    /// # Errors
+    /// One does not come in time.
+    pub fn compare_files(&self, ledger: &Ledger, limit: Duration) -> Result<Files> {
+        let mut files = Files::default();
+        for other in self.chats.keys() {
+            for said in ledger.said((other, self.name)) {
+                let Some(sent) = said.file else { continue };
+                files.sent += 1;
+                let to = sent.with_extension("came");
+                let path = to.to_str().context("a path that is not UTF-8")?;
+                let what = format!("{other} -> {}: the file of `{}`", self.name, said.text);
+                let saved = self.person.until(&what, limit, |me| {
+                    Ok(match me.lines(&["file", "save", &said.id, "0", path]) {
+                        Ok(_) => Seen::Yes(()),
+                        Err(CheckError::Proc(error)) => Seen::NotYet(error.to_string()),
+                        Err(error) => return Err(error),
+                    })
+                });
+                told(saved, &what)?;
+                files.whole += usize::from(files::same(&sent, &to)?);
+            }
+        }
+        Ok(files)
+    }
+
     fn history(&self, chat: &str) -> Result<History> {
         let mut pages = VecDeque::new();
         let mut before: Option<String> = None;
@@ -232,6 +288,7 @@ struct Tried {
     to: &'static str,
     text: String,
     client: String,
+    file: Option<PathBuf>,
 }
 
 impl Mouth {
@@ -258,11 +315,13 @@ impl Mouth {
                 None => {
                     count += 1;
                     let text = format!("{} to {to}, number {count}", self.name);
-                    Tried { to, text, client: format!("soak {count}") }
+                    let dir = self.home.with_extension("out");
+                    let file = files::perhaps(&mut self.dice, &dir, &format!("{to}-{count}.raw"))?;
+                    Tried { to, text, client: format!("soak {count}"), file }
                 }
             };
             match self.say(&tried)? {
-                Some(id) => ledger.note((self.name, to), Said { id, text: tried.text }),
+                Some(id) => ledger.note((self.name, to), Said { id, text: tried.text, file: tried.file }),
                 None => drop(waiting.insert(to, tried)),
             }
         }
@@ -274,11 +333,13 @@ impl Mouth {
         let chat = self.chats.get(tried.to).context("no chat")?;
         let home = self.home.as_os_str();
         let verb = ["send", chat, &tried.text, "--client-id", &tried.client].map(OsStr::new);
-        let args: Vec<&OsStr> =
-            ["--json", "--home"].map(OsStr::new).into_iter().chain([home]).chain(verb).collect();
+        let file = tried.file.iter().flat_map(|file| [OsStr::new("--file"), file.as_os_str()]);
+        let before = ["--json", "--home"].map(OsStr::new);
+        let args: Vec<&OsStr> = before.into_iter().chain([home]).chain(verb).chain(file).collect();
         let ran = self.pen.run(&args, b"", VERB).map_err(|error| anyhow!("send: {error}"))?;
         if ran.code == Some(0) {
-            let line: Value = serde_json::from_str(ran.stdout.trim())?;
+            // Progress lines of a file come first.
+            let line: Value = serde_json::from_str(ran.stdout.lines().last().unwrap_or_default())?;
             return Ok(Some(line["message"].as_str().context("no id")?.to_owned()));
         }
         let error: Value = serde_json::from_str(ran.stderr.lines().last().unwrap_or_default())
