@@ -110,6 +110,8 @@ pub struct Place {
     pub close_at: Option<Wall>,
     /// When a careful read that found too little company is repeated.
     pub repeat_at: Option<Mono>,
+    /// Of how many answers the last complete careful read was.
+    met: usize,
     closed: bool,
     pub poll_at: Mono,
     pub long: Option<PeerKey>,
@@ -154,6 +156,7 @@ impl Place {
             careful: None,
             close_at: None,
             repeat_at: None,
+            met: 0,
             closed: row.is_some_and(|r| r.d),
             poll_at: Mono(0),
             long: None,
@@ -363,11 +366,22 @@ impl Place {
         self.pending.len()
     }
 
+    /// A careful read takes so many answers now. One that was complete with fewer was of another network: of the few
+    /// nodes that a device knows when it has been away for long.
+    // spec: BC-27
+    pub fn grown(&mut self, need: usize, time: Wall) {
+        if self.careful.is_none() && self.met > 0 && self.met < need {
+            self.met = need;
+            self.careful = Some(Careful::new(time));
+        }
+    }
+
     /// A careful read is complete: when is the next one due. `repeat` is when it has to be repeated, if it may have met
     /// nobody but a liar.
     // spec: BC-16, BC-26
-    pub fn careful_done(&mut self, repeat: Option<Mono>) {
+    pub fn careful_done(&mut self, met: usize, repeat: Option<Mono>) {
         let Some(careful) = self.careful.take() else { return };
+        self.met = met;
         let since = careful.since;
         self.repeat_at = repeat.filter(|_| !careful.repeats);
         let first = self.end.plus(self.grace_ms);

@@ -91,8 +91,10 @@ impl Watches {
         for (epoch, place) in watch.places.iter_mut().rev() {
             let placement = wire.placement(&place.reader.locator, *epoch, cx.now);
             let q = wire.quorum(cx.now);
-            let mut at =
-                At { watch: key, epoch: *epoch, place, placement, k: q.k, r: q.r, thin: q.is_thin() };
+            // Where address ranges are crowded there may be fewer custodians than reads; a directory that is behind
+            // will have more.
+            let r = if wire.is_behind(cx.now) { q.r } else { q.r.min(placement.len()) };
+            let mut at = At { watch: key, epoch: *epoch, place, placement, k: q.k, r, thin: q.is_thin() };
             at.place.want_again(cx.now.mono);
             at.gets(cx, wire);
             at.careful(cx, wire);
@@ -300,6 +302,7 @@ impl At<'_> {
     fn careful(&mut self, cx: &mut ClientCx<'_, '_>, wire: &mut Wire) {
         let trusting = murre_core::sabotage::active("trust-one-list");
         let need = if trusting { 1 } else { self.r };
+        self.place.grown(need, wire.time(cx.now));
         let first = self.first();
         let room = self.place.has_room();
         loop {
@@ -312,9 +315,9 @@ impl At<'_> {
             let counts = |n: &&PeerKey| careful.have.contains(*n) && !wire.peers.avoided(n, cx.now.mono);
             let have = self.placement.iter().filter(counts).count();
             if need > 0 && have >= need {
-                let whole = first.iter().all(|n| careful.have.contains(n)) && first.len() >= self.k;
+                let whole = first.iter().all(|n| careful.have.contains(n));
                 let again = self.thin && !whole && !murre_core::sabotage::active("read-once");
-                self.place.careful_done(again.then(|| cx.now.mono.plus(REPEAT_MS)));
+                self.place.careful_done(need, again.then(|| cx.now.mono.plus(REPEAT_MS)));
                 return;
             }
             let waits = careful.fanning || (careful.flying > 0 && have + careful.flying >= need);

@@ -93,6 +93,28 @@ fn a_careful_read_that_met_everybody_is_not_repeated() {
     assert_eq!(careful_lists(&w), first);
 }
 
+// spec: BC-27
+#[test]
+fn what_was_read_while_one_node_was_known_is_read_again_when_there_are_more() {
+    let mut w = World::new(6, 5);
+    w.alone = true;
+    w.run(2_000);
+    assert_eq!(w.client.status(w.now).eligible, 1);
+    let params = w.file.params;
+    let (keys, writer, epoch) = writer(&mut w.rng, &params);
+    let first = *w.links.keys().next().unwrap();
+    let b = sealed(&writer, epoch - 3, 0, b"where it does not look", &params);
+    let others: Vec<PeerKey> = w.nodes.keys().copied().filter(|n| *n != first).collect();
+    w.place_box(&b, &others);
+    w.turn(|c, cx| c.watch(cx, WatchKey(1), keys)).unwrap();
+    w.run(5 * MINUTE);
+    assert_eq!((w.client.status(w.now).careful_owed, w.delivered.len()), (0, 0));
+    w.alone = false;
+    w.run(15 * MINUTE);
+    assert_eq!(w.client.status(w.now).eligible, 5);
+    assert_eq!(w.delivered, [b.id()]);
+}
+
 // spec: BC-12
 #[test]
 fn a_careful_read_begun_anew_forgets_who_answered_the_former_one() {
