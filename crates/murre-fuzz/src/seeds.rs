@@ -159,10 +159,14 @@ fn vectors(seeds: &mut Seeds) {
     add("log_signal", hex_of(&good["signal"]["bytes"]));
     for bad in list(&log["bad"]) {
         let target = match bad["kind"].as_str() {
-            Some("entry") => "log_entry",
+            // Those that are wrong only for a log, or as a signal, are entries that somebody signed.
+            Some("entry" | "log") => "log_entry",
+            Some("signal") => {
+                add("log_entry", hex_of(&bad["bytes"]));
+                "log_signal"
+            }
             Some("pack") => "log_pack",
             Some("sealed") => "log_seal",
-            Some("signal") => "log_signal",
             Some("packet") => "log_packet",
             _ => continue,
         };
