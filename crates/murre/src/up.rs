@@ -263,7 +263,8 @@ fn serve(
         wiped: wipe,
         net: net.clone(),
         facts,
-    });
+    })
+    .map_err(|_| UpError::Thread)?;
     let api = tokio::spawn(api::serve(handle.clone(), listener, user, closing));
     Ok(UpHandle { ready, handle, driver, net, api, close, wiped })
 }

@@ -25,45 +25,109 @@ const E2E: [&str; 12] = [
     "offline_catchup_ms",
 ];
 
-/// The rows of part `app`, each exactly once.
-const APP: [&str; 4] = ["start_100k_ms", "open_chat_100k_ms", "rss_idle_mb", "search_1m_ms"];
+/// The rows of part `app`, each exactly once. Those of a browser come with a web client.
+const APP: [&str; 9] = [
+    "disk_fsync_p50_ms",
+    "rss_idle_mb",
+    "idle_cpu_s_per_min",
+    "idle_bytes_per_min",
+    "events_per_s",
+    "api_unary_p50_ms",
+    "start_100k_ms",
+    "open_chat_100k_ms",
+    "search_1m_ms",
+];
+
+/// The rows of part `node`, each exactly once.
+const NODE: [&str; 5] =
+    ["disk_fsync_p50_ms", "put_per_s", "get_per_s", "get_one_per_s", "bytes_per_box_overhead"];
+
+/// How a part is run.
+#[derive(Clone, Copy)]
+pub struct How {
+    /// One JSON object a line.
+    pub json: bool,
+    /// A few of each, with the development build.
+    pub smoke: bool,
+    /// Beside it, in the same run, toxcore.
+    pub toxcore: bool,
+}
 
 /// Part `e2e`: two homes and eight nodes, each a process of its own.
 ///
 /// # Errors
-/// See [`drive`].
-pub fn e2e(root: &Path, json: bool, smoke: bool) -> Result<()> {
-    drive(root, "bench_e2e", &E2E, json, smoke)
-}
-
-/// Part `app`: one home with many messages, a process of its own.
-///
-/// # Errors
-/// See [`drive`].
-pub fn app(root: &Path, json: bool, smoke: bool) -> Result<()> {
-    drive(root, "bench_app", &APP, json, smoke)
-}
-
-/// Builds the program and the one that drives it, and checks what is printed.
-///
-/// # Errors
 /// Something does not build, the drive fails, or a row is missing or printed twice.
-fn drive(root: &Path, example: &str, rows: &[&str], json: bool, smoke: bool) -> Result<()> {
+pub fn e2e(root: &Path, how: How) -> Result<()> {
+    program(root, "bench_e2e", &E2E, how)
+}
+
+/// Part `app`: one home with many messages and one that does nothing, each a process of its own.
+///
+/// # Errors
+/// As [`e2e`].
+pub fn app(root: &Path, how: How) -> Result<()> {
+    program(root, "bench_app", &APP, how)
+}
+
+/// Part `node`: the machine of a node over its store in one process, and bare SQLite beside it.
+///
+/// # Errors
+/// As [`e2e`]; toxcore has no such part.
+pub fn node(root: &Path, how: How) -> Result<()> {
+    if how.toxcore {
+        bail!("toxcore has no nodes that keep anything: there is nothing to lay beside this part");
+    }
+    let made = build(root, how.smoke, &["-p", "murre"], "bench_node")?;
+    run(Command::new(made.join("examples/bench_node")), &NODE, how)
+}
+
+/// A part that is driven through the program that people use.
+fn program(root: &Path, example: &str, rows: &[&str], how: How) -> Result<()> {
+    // One call for both, so that both see the same features and nothing is built twice.
+    let made = build(root, how.smoke, &["-p", "murre-cli", "-p", "murre", "--bin", "murre"], example)?;
+    let mut drive = Command::new(made.join("examples").join(example));
+    drive.arg(made.join("murre"));
+    if how.toxcore {
+        drive.arg("--toxcore").arg(toxcore(root)?);
+    }
+    run(drive, rows, how)
+}
+
+/// Builds what is measured and the program that drives it; answers where they are.
+fn build(root: &Path, smoke: bool, what: &[&str], example: &str) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(&cargo);
-    build.current_dir(root).args(["build", "--quiet", "--locked", "-p", "murre-cli", "-p", "murre"]);
-    // One call for both, so that both see the same features and nothing is built twice.
-    build.args(["--bin", "murre", "--example", example]);
+    build.current_dir(root).args(["build", "--quiet", "--locked"]).args(what).args(["--example", example]);
     if !smoke {
         build.arg("--release");
     }
     if !build.status().context("cargo does not start")?.success() {
         bail!("the benchmark does not build");
     }
-    let made = target(root).join(if smoke { "debug" } else { "release" });
-    let mut drive = Command::new(made.join("examples").join(example));
-    drive.arg(made.join("murre"));
-    drive.args(json.then_some("--json")).args(smoke.then_some("--smoke"));
+    Ok(target(root).join(if smoke { "debug" } else { "release" }))
+}
+
+/// Builds our own program that measures toxcore, with the library of this system; answers where it is.
+fn toxcore(root: &Path) -> Result<PathBuf> {
+    let source = root.join("crates/murre/examples/bench/toxcore.c");
+    let made = target(root).join("bench-toxcore");
+    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let mut build = Command::new(&compiler);
+    build.args(["-std=c11", "-O2", "-Wall", "-Wextra", "-o"]).arg(&made).arg(&source).arg("-ltoxcore");
+    let built = build.status().with_context(|| format!("{} does not start", compiler.display()))?;
+    if !built.success() {
+        bail!(
+            "{} does not build: toxcore and its headers must be installed (Debian: apt-get install libtoxcore-dev); \
+             without --with-toxcore nothing is laid beside the rows",
+            source.display()
+        );
+    }
+    Ok(made)
+}
+
+/// Runs the driving program and judges what it printed.
+fn run(mut drive: Command, rows: &[&str], how: How) -> Result<()> {
+    drive.args(how.json.then_some("--json")).args(how.smoke.then_some("--smoke"));
     let printed = echo(&mut drive)?;
     match wrong(rows, &printed).as_slice() {
         [] => Ok(()),

@@ -37,6 +37,9 @@ enum Chore {
         /// A few of each, with the development build: shows that it runs, measures nothing
         #[arg(long)]
         smoke: bool,
+        /// toxcore beside it in the same run; its library must be installed. For the parts e2e and app
+        #[arg(long)]
+        with_toxcore: bool,
     },
     /// Hostile bytes for every decoder, under libFuzzer
     Fuzz {
@@ -61,15 +64,23 @@ enum Chore {
 enum Part {
     /// Two homes and eight nodes as processes, driven through the local API
     E2e,
-    /// One home with 100,000 and one with a million messages, searched and opened through the local API
+    /// One home with 100,000 and one with a million messages, and one in which nothing happens
     App,
+    /// The machine of one node over its store on disk, beside bare SQLite
+    Node,
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Tidy { sizes } => tidy::run(&root(), sizes),
-        Chore::Bench { part: Part::E2e, json, smoke } => bench::e2e(&root(), json, smoke),
-        Chore::Bench { part: Part::App, json, smoke } => bench::app(&root(), json, smoke),
+        Chore::Bench { part, json, smoke, with_toxcore } => {
+            let how = bench::How { json, smoke, toxcore: with_toxcore };
+            match part {
+                Part::E2e => bench::e2e(&root(), how),
+                Part::App => bench::app(&root(), how),
+                Part::Node => bench::node(&root(), how),
+            }
+        }
         Chore::Fuzz { what, minutes } => {
             let what = match what.as_deref() {
                 Some("seeds") => fuzz::What::Seeds,

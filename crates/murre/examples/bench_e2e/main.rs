@@ -8,36 +8,38 @@
 //! Both ends of every time are taken here, by one clock. It does NOT measure the command line (each verb would start
 //! a process), and it knows nothing that another program on this machine could not know.
 //!
-//! `bench_e2e MURRE [--json] [--smoke]`, started by `cargo xtask bench e2e`.
+//! `bench_e2e MURRE [--json] [--smoke] [--toxcore PROGRAM]`, started by `cargo xtask bench e2e`.
 
-#[path = "../bench/mod.rs"]
-mod bench;
+mod beside;
 mod files;
+#[path = "../bench/person.rs"]
+mod person;
+#[path = "../bench/proc.rs"]
+mod proc;
+#[path = "../bench/sockets.rs"]
+mod sockets;
+#[path = "../bench/table.rs"]
+mod table;
+#[path = "../bench/toxcore.rs"]
+mod toxcore;
 
-use bench::{PATIENCE, Proc, Result, Table, percentile};
-use futures::StreamExt;
-use futures::stream;
+use futures::{StreamExt, stream};
+use murre::WatchStream;
 use murre::v1::{self, MessageState, event::What};
-use murre::{Client, WatchStream};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use person::{Person, devnet, run, until};
+use proc::Proc;
+use sockets::{Sockets, since, sockets};
+use std::path::Path;
 use std::time::{Duration, Instant};
-use tokio::process::Command;
-use tokio::time::{sleep, timeout};
+use table::{Result, Table, fsync, percentile};
+use tokio::time::sleep;
 
-const LISTEN: &str = "/ip4/127.0.0.1/tcp/0";
-const NODES: u64 = 8;
-/// Time between two looks at what is no event.
-const LOOK: Duration = Duration::from_millis(2);
 /// After an answer a reader lets 250 ms pass before its next waiting list; after this it waits at the custodians.
 const LISTED: Duration = Duration::from_millis(400);
 /// Length of every text, bytes.
 const TEXT: usize = 100;
 /// Sends that wait for their answer at the same time, while a stream of them is measured.
 const AT_ONCE: usize = 1_024;
-/// Around one text in a frame of its own, bytes: Noise 18, Yamux 12, TCP and IP 52, and 52 for the acknowledgement.
-const AROUND_A_FRAME: u64 = 18 + 12 + 52 + 52;
 
 /// How many of each.
 struct Sizes {
@@ -75,10 +77,14 @@ const SMOKE: Sizes = Sizes {
 #[tokio::main]
 async fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
-    let murre = args.next().ok_or("bench_e2e MURRE [--json] [--smoke]")?;
+    let murre = args.next().ok_or("bench_e2e MURRE [--json] [--smoke] [--toxcore PROGRAM]")?;
     let rest: Vec<String> = args.collect();
     let has = |flag: &str| rest.iter().any(|arg| arg == flag);
     let (sizes, mut table) = (if has("--smoke") { SMOKE } else { FULL }, Table::new(has("--json")));
+    if let Some(at) = rest.iter().position(|arg| arg == "--toxcore") {
+        let program = rest.get(at + 1).ok_or("--toxcore PROGRAM")?;
+        beside::toxcore(&mut table, Path::new(program), has("--smoke")).await?;
+    }
     // Short, because the path of a socket may not be long.
     let dir = tempfile::Builder::new().prefix("murre-bench-").tempdir()?;
     let played = play(Path::new(&murre), dir.path(), &mut table, &sizes).await;
@@ -103,149 +109,6 @@ async fn play(murre: &Path, dir: &Path, table: &mut Table, sizes: &Sizes) -> Res
     stage.end().await
 }
 
-/// What one durable write of a page costs on the disk where the homes lie.
-fn fsync(table: &mut Table, dir: &Path, n: usize) -> Result<()> {
-    let mut file = std::fs::File::create(dir.join("fsync"))?;
-    let mut times = Vec::with_capacity(n);
-    for _ in 0..n {
-        let began = Instant::now();
-        file.write_all(&[0x5a; 4_096])?;
-        file.sync_data()?;
-        times.push(began.elapsed());
-    }
-    let method = "append 4,096 bytes and fdatasync, one file, the disk of the homes";
-    table.row("disk_fsync_p50_ms", percentile(&mut times, 50), "ms", n, method)
-}
-
-// Processes.
-
-/// Runs a home; with the moment its process was started.
-async fn run(
-    murre: &Path,
-    home: &Path,
-    bootstrap: &[String],
-    listen: bool,
-) -> Result<(Instant, Proc, Client)> {
-    let place = home.to_string_lossy();
-    let mut args = vec!["--home", &place, "up", "--no-web"];
-    args.extend(listen.then_some(["--listen", LISTEN]).into_iter().flatten());
-    args.extend(bootstrap.iter().flat_map(|addr| ["--bootstrap", addr]));
-    let began = Instant::now();
-    let (proc, _) = Proc::start(murre, &args, &home.with_extension("log")).await?;
-    Ok((began, proc, Client::connect(home).await?))
-}
-
-/// Somebody with a home, which runs or not.
-struct Person {
-    murre: PathBuf,
-    home: PathBuf,
-    bootstrap: Vec<String>,
-    began: Instant,
-    proc: Proc,
-    client: Client,
-}
-
-impl Person {
-    /// Makes the home and runs it.
-    async fn new(murre: &Path, home: &Path, name: &str, bootstrap: &[String]) -> Result<Self> {
-        let mut init = Command::new(murre);
-        init.arg("--home").arg(home).args(["init", "--name", name]).stdin(Stdio::null());
-        let made = init.output().await?;
-        if !made.status.success() {
-            return Err(String::from_utf8_lossy(&made.stderr).into_owned().into());
-        }
-        let (began, proc, client) = run(murre, home, bootstrap, true).await?;
-        let (murre, home, bootstrap) = (murre.to_owned(), home.to_owned(), bootstrap.to_vec());
-        let person = Self { murre, home, bootstrap, began, proc, client };
-        person.knows_the_nodes().await?;
-        Ok(person)
-    }
-
-    async fn stop(&mut self) -> Result<()> {
-        self.proc.stop().await
-    }
-
-    /// Dies as if the power failed.
-    async fn kill(&mut self) -> Result<()> {
-        Ok(self.proc.child.kill().await?)
-    }
-
-    async fn start(&mut self, listen: bool) -> Result<()> {
-        let running = run(&self.murre, &self.home, &self.bootstrap, listen).await?;
-        (self.began, self.proc, self.client) = running;
-        Ok(())
-    }
-
-    /// A number that `doctor` shows.
-    async fn counter(&self, name: &str) -> Result<u64> {
-        let counters = self.client.doctor().await?.counters;
-        let found = counters.into_iter().find(|counter| counter.name == name);
-        Ok(found.ok_or_else(|| format!("doctor does not count {name}"))?.value)
-    }
-
-    /// Waits until a counter has a value.
-    async fn counts(&self, name: &str, value: u64) -> Result<()> {
-        let looking = async {
-            while self.counter(name).await? != value {
-                sleep(LOOK).await;
-            }
-            Ok(())
-        };
-        let late = || format!("{name} of {} does not become {value}", self.home.display());
-        timeout(PATIENCE, looking).await.map_err(|_| late())?
-    }
-
-    async fn knows_the_nodes(&self) -> Result<()> {
-        let looking = async {
-            while self.client.doctor().await?.nodes_eligible != NODES {
-                sleep(LOOK).await;
-            }
-            Ok(())
-        };
-        timeout(PATIENCE, looking).await.map_err(|_| "the nodes do not become known")?
-    }
-
-    async fn send(&self, chat: &str, text: &str) -> Result<String> {
-        let request = v1::SendRequest { chat: chat.to_owned(), text: text.to_owned(), ..Default::default() };
-        Ok(self.client.send(request).await?.message)
-    }
-
-    /// Waits until these own messages are in a state, or beyond it. Answers when the last one that had to be waited
-    /// for was seen there; none if all were there at once.
-    async fn all_in<'a>(
-        &self,
-        messages: impl Iterator<Item = &'a String>,
-        state: MessageState,
-    ) -> Result<Option<Instant>> {
-        let mut last = None;
-        for message in messages {
-            let looking = async {
-                while self.client.status(message).await?.state < state as i32 {
-                    sleep(LOOK).await;
-                    last = Some(Instant::now());
-                }
-                Ok::<(), Box<dyn std::error::Error>>(())
-            };
-            timeout(PATIENCE, looking).await.map_err(|_| format!("not {} in time", state.word()))??;
-        }
-        Ok(last)
-    }
-}
-
-/// Waits for something that happens; answers it with its cursor.
-async fn until<T>(events: &mut WatchStream, want: impl Fn(What) -> Option<T>) -> Result<(T, u64)> {
-    let waiting = async {
-        while let Some(event) = events.next().await {
-            let event = event?;
-            if let Some(found) = event.what.and_then(&want) {
-                return Ok((found, event.cursor));
-            }
-        }
-        Err("the stream of events ended".into())
-    };
-    timeout(PATIENCE, waiting).await.map_err(|_| "an event does not come")?
-}
-
 /// Waits until a text arrives; answers when, and the cursor.
 async fn arrival(events: &mut WatchStream, text: &str) -> Result<(Instant, u64)> {
     let arrived = |what| match what {
@@ -264,6 +127,19 @@ fn text(kind: &str, n: usize) -> String {
     text
 }
 
+impl Person {
+    /// Dies as if the power failed.
+    async fn kill(&mut self) -> Result<()> {
+        Ok(self.proc.child.kill().await?)
+    }
+
+    async fn start(&mut self, listen: bool) -> Result<()> {
+        let running = run(&self.murre, &self.home, &self.bootstrap, listen).await?;
+        (self.began, self.proc, self.client) = running;
+        Ok(())
+    }
+}
+
 // The play.
 
 /// Everybody.
@@ -278,10 +154,7 @@ struct Stage {
 
 impl Stage {
     async fn new(murre: &Path, dir: &Path) -> Result<Self> {
-        let nodes = dir.join("nodes").to_string_lossy().into_owned();
-        let args = ["devnet", "--nodes", "8", "--dir", &nodes];
-        let (devnet, ready) = Proc::start(murre, &args, &dir.join("devnet.log")).await?;
-        let bootstrap: Vec<String> = serde_json::from_value(ready["bootstrap"].clone())?;
+        let (devnet, bootstrap) = devnet(murre, dir).await?;
         let alice = Person::new(murre, &dir.join("alice"), "Alice", &bootstrap).await?;
         let bob = Person::new(murre, &dir.join("bob"), "Bob", &bootstrap).await?;
         Ok(Self { devnet, alice, bob, chat: String::new(), seen: 0 })
@@ -319,20 +192,21 @@ impl Stage {
 
     async fn direct(&mut self, table: &mut Table, n: usize) -> Result<()> {
         let mut events = self.bob.client.watch(None).await?;
-        let before = self.message_bytes().await?;
+        let (before, wire) = (self.message_bytes().await?, self.link().await?);
         let mut times = self.one_by_one(&mut events, "direct", n, Duration::ZERO).await?;
-        let bytes = self.message_bytes().await? - before;
         self.links(1).await?;
+        let wire = since(&wire, &self.link().await?) as f64 / n as f64;
+        let after = self.message_bytes().await?;
+        let [there, back] = [0, 1].map(|side| (after[side] - before[side]) as f64 / n as f64);
         let method =
             "send call to the event in Bob's watch, one at a time, 100 B, live link, durable on both";
         table.row("direct_p50_ms", percentile(&mut times, 50), "ms", n, method)?;
         table.row("direct_p99_ms", percentile(&mut times, 99), "ms", n, method)?;
         let method = format!(
-            "frames of class message both ways, receipts too, as counted, and {AROUND_A_FRAME} B a text reckoned \
-             for Noise, Yamux, TCP/IP and its ACK"
+            "what the TCP connection between the two carried both ways with all heads, receipts and acknowledgements \
+             too, one text at a time; in frames of class message {there:.0} to Bob, {back:.0} back"
         );
-        let each = bytes as f64 / n as f64 + AROUND_A_FRAME as f64;
-        table.row("wire_bytes_per_100b", each, "bytes", n, &method)
+        table.row("wire_bytes_per_100b", wire, "bytes", n, &method)
     }
 
     /// Sends a text, waits until it is an event at Bob, sends the next.
@@ -358,9 +232,18 @@ impl Stage {
         Ok(times)
     }
 
-    async fn message_bytes(&self) -> Result<u64> {
+    /// Sent by Alice and by Bob in frames of class message, without anything around a frame.
+    async fn message_bytes(&self) -> Result<[u64; 2]> {
         let name = "net.bytes_out.message";
-        Ok(self.alice.counter(name).await? + self.bob.counter(name).await?)
+        Ok([self.alice.counter(name).await?, self.bob.counter(name).await?])
+    }
+
+    /// What the connection between the two has carried so far.
+    async fn link(&self) -> Result<Sockets> {
+        let pid = |person: &Person| person.proc.child.id().ok_or("a process has ended");
+        let (alice, bob) = (sockets(pid(&self.alice)?).await?, sockets(pid(&self.bob)?).await?);
+        let at_bob = |here: &String, there: &String| bob.contains_key(&(there.clone(), here.clone()));
+        Ok(alice.into_iter().filter(|((here, there), _)| at_bob(here, there)).collect())
     }
 
     /// What was just measured went over so many live links.

@@ -7,6 +7,7 @@ mod error;
 mod events;
 mod files;
 mod pages;
+mod reader;
 pub(crate) mod resolve;
 
 pub use error::CallError;
@@ -28,8 +29,9 @@ use murre_mailbox::Directory;
 use murre_net::NetHandle;
 use murre_store::SqliteReader;
 use rand_core::{OsRng, RngCore};
+use reader::Reader;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -65,7 +67,7 @@ pub struct Facts {
 
 struct Inner {
     driver: Driver<Device>,
-    reader: Mutex<SqliteReader>,
+    reader: Reader,
     newest: watch::Receiver<u64>,
     closing: watch::Receiver<bool>,
     wiped: watch::Sender<bool>,
@@ -96,10 +98,12 @@ pub struct Change {
 }
 
 impl Handle {
-    pub(crate) fn new(parts: Parts) -> Self {
+    /// # Errors
+    /// The system gave no thread.
+    pub(crate) fn new(parts: Parts) -> std::io::Result<Self> {
         let Parts { driver, reader, newest, closing, wiped, net, facts } = parts;
-        let reader = Mutex::new(reader);
-        Self(Arc::new(Inner { driver, reader, newest, closing, wiped, net, facts, clock: Clock::start() }))
+        let (reader, clock) = (Reader::start(reader)?, Clock::start());
+        Ok(Self(Arc::new(Inner { driver, reader, newest, closing, wiped, net, facts, clock })))
     }
 
     /// What does not change while the home runs.
@@ -150,13 +154,7 @@ impl Handle {
         &self,
         read: impl FnOnce(&dyn Search) -> Result<T, CallError> + Send + 'static,
     ) -> Result<T, CallError> {
-        let inner = Arc::clone(&self.0);
-        let done = tokio::task::spawn_blocking(move || {
-            // A panic in an earlier read leaves a connection without a transaction: it can go on.
-            let reader = inner.reader.lock().unwrap_or_else(PoisonError::into_inner);
-            read(&*reader)
-        });
-        done.await.unwrap_or(Err(CallError::Stopping))
+        self.0.reader.read(read).await
     }
 
     /// Who this home is.

@@ -1,15 +1,6 @@
-//! What the benchmarks share: the table that they print, and processes of the program.
-//!
-//! ```text
-//!   bench_app, bench_e2e --rows--> Table --> standard output, a line each, for people or as JSON
-//!                        --Proc--> murre ... --json --while-stdin
-//! ```
-//!
-//! It measures nothing.
+//! Processes of the program, as the benchmarks start and stop them.
 
-use serde::Serialize;
-use std::error::Error;
-use std::io::Write;
+use crate::table::Result;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -17,54 +8,8 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
-
 /// Longest wait for anything: reached only when something is broken.
 pub const PATIENCE: Duration = Duration::from_secs(60);
-
-#[derive(Serialize)]
-struct Row<'a> {
-    name: &'a str,
-    value: f64,
-    unit: &'a str,
-    method: &'a str,
-    n: usize,
-    reference: Option<()>,
-}
-
-/// Rows as they are measured, on standard output.
-pub struct Table {
-    json: bool,
-    begun: bool,
-}
-
-impl Table {
-    pub fn new(json: bool) -> Self {
-        Self { json, begun: false }
-    }
-
-    pub fn row(&mut self, name: &str, value: f64, unit: &str, n: usize, method: &str) -> Result<()> {
-        let value = (value * 1_000.0).round() / 1_000.0;
-        let mut out = std::io::stdout().lock();
-        if self.json {
-            let row = Row { name, value, unit, method, n, reference: None };
-            writeln!(out, "{}", serde_json::to_string(&row)?)?;
-        } else {
-            if !std::mem::replace(&mut self.begun, true) {
-                writeln!(out, "{:<24}{:>12}  {:<10}{:>7}  method", "row", "value", "unit", "n")?;
-            }
-            writeln!(out, "{name:<24}{value:>12}  {unit:<10}{n:>7}  {method}")?;
-        }
-        Ok(out.flush()?)
-    }
-}
-
-/// In ms; the nearest rank, so that it is a time that was measured.
-pub fn percentile(times: &mut [Duration], percent: usize) -> f64 {
-    times.sort_unstable();
-    let rank = (times.len() * percent).div_ceil(100).max(1);
-    times.get(rank - 1).map_or(f64::NAN, |time| time.as_secs_f64() * 1_000.0)
-}
 
 /// A child that stops when its standard input ends, and dies with this process.
 pub struct Proc {
