@@ -120,10 +120,17 @@ pub const ASK_MAIL_MAX_MS: u64 = 24 * 3_600_000;
 pub const MAIL_AGAIN_MS: u64 = 5 * 60_000;
 /// Chunks for one contact that are on their way into boxes.
 pub const MAIL_WINDOW: usize = 4;
+/// A chunk of ours that cannot be read is tried again in the next turn, then after this, at doubling waits up to
+/// [`ASK_MAX_MS`], ms.
+pub const UNREAD_MS: u64 = 1_000;
 /// One run sends a contact each chunk of a file at most so many times.
 pub const SERVE_TIMES: u64 = 4;
 /// Chunks that the askings of one contact are given at one moment; for the others it asks again.
 pub const SERVE_AT_ONCE: usize = 2 * FILE_WINDOW;
+/// How far a file is, is told at most so often, ms.
+pub const PROGRESS_MS: u64 = 500;
+/// Files of which that is told at once.
+pub const MAX_PROGRESS: usize = 256;
 /// Files for which one run counts what it sent.
 pub const MAX_SERVED: usize = 4_096;
 /// Chunks of one contact kept for a file that is not known yet.

@@ -70,7 +70,7 @@ impl Desk {
         });
         let [FilesUp::Answer(_, Ok(Answer::Upload { upload }))] = ups.as_slice() else { panic!("{ups:?}") };
         self.turn(|files, cx| files.piece(cx, CommandId(2), *upload, 0, content, true).unwrap());
-        let named = self.files.refs(Some(THEM), &[*upload]).unwrap();
+        let named = self.files.refs(CommandId(3), Some(THEM), &[*upload]).unwrap();
         let message = MessageId::from_bytes([2; 32]);
         self.turn(|files, cx| files.shared(cx, THEM, message, &named).unwrap());
         named[0].clone()
@@ -155,7 +155,7 @@ fn a_file_of_ours_that_they_name_stays_as_it_is() {
     let ours = desk.shared(b"ours");
     assert_eq!(desk.named(&ours), FileState::Complete);
     let (no, row) = desk.row(&ours);
-    desk.turn(|files, cx| files.withdraw(cx, no, row));
+    desk.turn(|files, cx| files.take_back(cx, no, row, (MessageId::from_bytes([2; 32]), 0)).unwrap());
     assert_eq!(desk.named(&ours), FileState::Complete);
     assert_eq!(desk.row(&ours).1.theirs, Some(Theirs::Withdrawn));
 }
