@@ -10,11 +10,11 @@ use crate::limits::{
     SERVE_TIMES, UNREAD_MS, goes_by_mail,
 };
 use crate::rows as device_rows;
-use murre_core::id::MessageId;
+use murre_core::id::{Bytes, MessageId};
 use murre_core::params::delivery::LIVE_RECEIPT_MS;
-use murre_core::{Mono, TurnError, View};
-use murre_log::Chunk;
-use murre_log::chunk::{PAGE, SEALED_CHUNK};
+use murre_core::{BlobNo, Mono, TurnError, View};
+use murre_log::chunk::{PAGE, PageTree, SEALED_CHUNK};
+use murre_log::{Chunk, Shape};
 use std::collections::{BTreeSet, VecDeque};
 
 /// A small file that waits for a live link to ask for it.
@@ -176,11 +176,11 @@ impl Files {
             self.mails.iter().filter(|(_, m)| m.contact == contact).map(|(no, _)| *no).collect();
         for no in files {
             let Some(mut row) = rows::file(cx.tx, no)? else { continue };
-            let before = row.mailed;
+            let (before, mut reader) = (row.mailed, Reader::new(no, &row)?);
             while room > 0 {
                 let Some(mail) = self.mails.get_mut(&no) else { break };
                 let Some(index) = mail.next(cx.now.mono) else { break };
-                let Some(chunk) = chunk_of(cx, no, &row, index)? else {
+                let Some(chunk) = reader.chunk(cx, index)? else {
                     mail.wait(cx.now.mono);
                     break;
                 };
@@ -288,9 +288,9 @@ impl Files {
             }
             handed.1 += wanted.len();
             mail.reach = mail.reach.max(wanted.iter().max().map_or(0, |last| last + 1));
-            let reach = mail.reach;
+            let (reach, mut reader) = (mail.reach, Reader::new(no, &row)?);
             for index in wanted {
-                if let Some(chunk) = chunk_of(cx, no, &row, index)? {
+                if let Some(chunk) = reader.chunk(cx, index)? {
                     self.counts.sent += 1;
                     cx.up(FilesUp::Live(contact, chunk));
                 }
@@ -326,7 +326,11 @@ impl Files {
         }
         // spec: X-13
         row.theirs = Some(theirs);
-        let offered = self.let_go(cx, no, &row)?;
+        let mut offered = self.let_go(cx, no, &row)?;
+        if offered.is_empty() {
+            // Declined before, and wanted after all.
+            offered.extend(row.at);
+        }
         let step = if theirs == Theirs::Has { FileStep::Delivered } else { FileStep::Declined };
         let Some(chat) = Self::chat(cx, row.contact)? else { return Ok(()) };
         for (message, index) in offered {
@@ -370,11 +374,32 @@ impl Files {
     }
 }
 
-/// A chunk that is here, with its way to its root.
-fn chunk_of(cx: &Ctx<'_, '_>, no: u32, row: &FileRow, index: u32) -> Result<Option<Chunk>, TurnError> {
-    let shape = row.shape()?;
-    let page = rows::page(cx.tx, no, index / PAGE, shape.page_len(index / PAGE))?;
-    let offset = u64::from(index) * SEALED_CHUNK as u64;
-    let sealed = cx.tx.blob(row.blob(), offset, shape.sealed_len(index))?;
-    Ok(sealed.map(|sealed| Chunk::new(row.id, index, &page.leaves(), sealed)))
+/// Reads chunks of one file that is here. The tree of a page is made once for those that follow each other.
+struct Reader {
+    no: u32,
+    id: Bytes<32>,
+    blob: BlobNo,
+    shape: Shape,
+    page: Option<(u32, PageTree)>,
+}
+
+impl Reader {
+    fn new(no: u32, row: &FileRow) -> Result<Self, TurnError> {
+        Ok(Self { no, id: row.id, blob: row.blob(), shape: row.shape()?, page: None })
+    }
+
+    /// A chunk with its way to its root, if it can be read.
+    fn chunk(&mut self, cx: &Ctx<'_, '_>, index: u32) -> Result<Option<Chunk>, TurnError> {
+        let offset = u64::from(index) * SEALED_CHUNK as u64;
+        let Some(sealed) = cx.tx.blob(self.blob, offset, self.shape.sealed_len(index))? else {
+            return Ok(None);
+        };
+        let of = index / PAGE;
+        let tree = match self.page.take() {
+            Some((page, tree)) if page == of => tree,
+            _ => PageTree::new(rows::page(cx.tx, self.no, of, self.shape.page_len(of))?.leaves()),
+        };
+        let (_, tree) = self.page.insert((of, tree));
+        Ok(Some(Chunk::new(self.id, index, tree, sealed)))
+    }
 }

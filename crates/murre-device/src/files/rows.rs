@@ -29,6 +29,8 @@ pub const STRAYS: Space = Space::seq(345, "device.file_strays");
 pub const STRAY_IDS: Space = Space::any(346, "device.file_stray_ids");
 /// Messages of ours that offer a file which is not there yet: number, message id, place -> empty.
 pub const USES: Space = Space::any(347, "device.file_uses");
+/// How many chunks of a file that is being fetched are here: number -> count.
+pub const HERE: Space = Space::any(348, "device.file_here");
 
 /// Rows read at once where all of a file's are looked at.
 const ROWS_PAGE: usize = 256;
@@ -196,12 +198,17 @@ pub fn pages(view: &dyn View, file: u32) -> Result<Vec<(u32, PageRow)>, TurnErro
         .collect()
 }
 
+/// Notes how many chunks of a file are here.
+pub fn put_here(tx: &mut Turn<'_>, file: u32, chunks: u32) {
+    rows::put(tx, HERE, &file.to_be_bytes(), &chunks);
+}
+
 /// Bytes of a file that are here.
 pub fn bytes_here(view: &dyn View, file: u32, row: &FileRow) -> Result<u64, TurnError> {
     if row.state == FileState::Complete {
         return Ok(row.size);
     }
-    let chunks: u32 = pages(view, file)?.iter().map(|(_, page)| page.count()).sum();
+    let chunks: u32 = rows::get(view, HERE, &file.to_be_bytes())?.unwrap_or(0);
     Ok((u64::from(chunks) * murre_log::chunk::CHUNK as u64).min(row.size))
 }
 

@@ -7,9 +7,9 @@ use crate::command::{Answer, CommandError};
 use crate::content::{FileAsk, FileRef, Word};
 use crate::event::{FileStep, ProgressKind};
 use crate::limits::{
-    ASK_AGAIN_MS, ASK_MAIL_MAX_MS, ASK_MAIL_MS, ASK_MAIL_SOON_MS, ASK_MAX_MS, AUTO_FETCH, FILE_WINDOW,
-    MAX_ASK_RANGES, MAX_AUTO_BYTES, MAX_AUTO_DAY, MAX_AUTO_FILES, MAX_FILES, MAX_PARALLEL, MAX_STRAYS,
-    goes_by_mail,
+    ASK_AGAIN_MS, ASK_MAIL_MAX_MS, ASK_MAIL_MS, ASK_MAIL_SOON_MS, ASK_MAX_MS, ASK_PART, AUTO_FETCH, FAST_MS,
+    FILE_WINDOW, MAX_ASK_RANGES, MAX_AUTO_BYTES, MAX_AUTO_DAY, MAX_AUTO_FILES, MAX_FILES, MAX_PARALLEL,
+    MAX_STRAYS, SLOW_WINDOW, goes_by_mail,
 };
 use crate::rows as device_rows;
 use murre_core::id::{Bytes, MessageId};
@@ -85,7 +85,7 @@ impl Fetch {
         let took = now.since(self.heard);
         self.heard = now;
         self.patience = (took * 2).clamp(ASK_AGAIN_MS, ASK_MAX_MS);
-        self.window = (self.window * 2).min(FILE_WINDOW);
+        self.window = (self.window * 2).min(if took <= FAST_MS { FILE_WINDOW } else { SLOW_WINDOW });
         self.again = self.again.map(|_| Due::after(now, self.patience));
         self.mail = self.mail.map(|_| Due::after(now, ASK_MAIL_MS));
     }
@@ -384,6 +384,7 @@ impl Files {
         let mut page = rows::page(cx.tx, no, of, fetch.shape.page_len(of))?;
         page.set(at, &chunk.leaf);
         device_rows::put(cx.tx, rows::PAGES, &rows::page_key(no, of), &page);
+        rows::put_here(cx.tx, no, fetch.shape.chunks() - fetch.have.missing() + 1);
         cx.tx.write_blob(row.blob(), u64::from(index) * SEALED_CHUNK as u64, chunk.sealed);
         fetch.have.set(index);
         fetch.came(cx.now.mono);
@@ -392,7 +393,7 @@ impl Files {
             return self.complete(cx, no, row);
         }
         let here = bytes_of(&row, fetch.shape.chunks() - missing);
-        if fetch.asked.len() <= fetch.window / 2 {
+        if fetch.asked.len() + fetch.window.div_ceil(ASK_PART) <= fetch.window {
             self.ask(cx, no);
         }
         self.progress(cx, no, &row, ProgressKind::Receiving, here)
@@ -401,6 +402,7 @@ impl Files {
     fn complete(&mut self, cx: &mut Ctx<'_, '_>, no: u32, mut row: FileRow) -> Result<(), TurnError> {
         row.state = FileState::Complete;
         rows::save(cx.tx, no, &row);
+        cx.tx.delete(rows::HERE, &no.to_be_bytes());
         cx.tx.delete(rows::WORK, &no.to_be_bytes());
         self.fetches.remove(&no);
         self.told.remove(&no);
@@ -448,6 +450,7 @@ impl Files {
     fn let_part_go(&mut self, cx: &mut Ctx<'_, '_>, no: u32, row: &FileRow) {
         self.fetches.remove(&no);
         self.told.remove(&no);
+        cx.tx.delete(rows::HERE, &no.to_be_bytes());
         cx.tx.drop_blob(row.blob());
         self.drop_pages(cx, no, row);
         rows::save(cx.tx, no, row);

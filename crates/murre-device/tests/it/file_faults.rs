@@ -23,7 +23,7 @@ fn count(world: &World, who: HostNo, space: Space) -> usize {
 fn left_over(world: &World, who: HostNo) -> Vec<(&'static str, usize)> {
     let chunks = Range::seq(u64::from(murre_device::files::FILE_LOG) << 32, u64::MAX);
     let chunks = world.view(who).scan(murre_device::rows::OUTBOX, &chunks, Direction::Forward, 10_000);
-    [rows::WORK, rows::STRAYS, rows::STRAY_IDS, rows::USES]
+    [rows::WORK, rows::STRAYS, rows::STRAY_IDS, rows::USES, rows::HERE]
         .into_iter()
         .map(|space| (space.name, count(world, who, space)))
         .chain([("chunks", chunks.unwrap().len())])
@@ -335,4 +335,42 @@ fn a_file_on_its_way_into_boxes_is_told_as_far_as_it_is_stored() {
     world.run(2 * MINUTE);
     let told = told(&world, alice, message, ProgressKind::Storing);
     assert!(told.is_sorted() && told.last() == Some(&(data.len() as u64)), "{told:?}");
+}
+
+#[test]
+fn who_answers_askings_stores_nothing_for_it() {
+    let (mut world, alice, bob, chat) = friends(3);
+    let data = bytes(200 * CHUNK, 62);
+    let up = upload(&mut world, alice, chat, "film", &data);
+    let message = send_files(&mut world, alice, chat, "", vec![up]);
+    assert!(world.run_until(MINUTE, |w| file_bytes(w, bob, message) > 40 * CHUNK as u64));
+    let (sender, receiver) = (world.hosts[alice].writes, world.hosts[bob].writes);
+    assert!(world.run_until(MINUTE, |w| file_bytes(w, bob, message) > 140 * CHUNK as u64));
+    // A timer of something else may fall into it.
+    assert!(world.hosts[alice].writes - sender <= 2, "{}", world.hosts[alice].writes - sender);
+    // Two chunks fill a frame, and one third of the window is asked for at a time.
+    let turns = world.hosts[bob].writes - receiver;
+    assert!((25..=105).contains(&turns), "{turns}");
+    let status = world.device(alice).status(world.clock());
+    assert!(status.files.sent <= 200, "nothing is sent twice");
+}
+
+#[test]
+fn a_finished_upload_that_no_message_names_leaves_no_row_in_either_way() {
+    let (mut world, alice, _, chat) = friends(3);
+    let spaces = [rows::FILES, rows::BY_ID, rows::BY_PLAIN, rows::PAGES, rows::WORK];
+    let none = |w: &World| spaces.map(|space| count(w, alice, space)) == [0; 5];
+    let data = bytes(CHUNK + 1, 63);
+    upload(&mut world, alice, chat, "x", &data);
+    assert!(!none(&world));
+    world.run(limits::UPLOAD_IDLE_MS + MINUTE);
+    assert!(none(&world), "its program has gone");
+    // Twice at once, and the process dies.
+    upload(&mut world, alice, chat, "x", &data);
+    upload(&mut world, alice, chat, "y", &data);
+    world.stop(alice);
+    world.start(alice);
+    world.run(MINUTE);
+    assert!(none(&world));
+    assert_eq!(world.hosts[alice].store.blobs(), 0);
 }

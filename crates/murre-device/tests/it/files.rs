@@ -278,6 +278,8 @@ fn a_receiver_who_gives_a_file_up_keeps_nothing_of_it_and_may_want_it_again() {
     assert_eq!(world.ask(bob, fetch), Ok(Answer::Done));
     assert!(world.run_until(10 * MINUTE, |w| complete(w, bob, message)));
     assert_eq!(content(&world, bob, message, 0), data);
+    assert!(world.run_until(MINUTE, |w| theirs(w, alice, message) == Some(Theirs::Has)));
+    assert!(step(&world, alice, FileStep::Declined) && step(&world, alice, FileStep::Delivered));
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub struct Host {
     pub notices: Vec<Notice>,
     /// How files went on, and when that was told.
     pub progress: Vec<(u64, Progress)>,
+    /// Turns of its device that stored something.
+    pub writes: u64,
     /// Rows of the outbox that its device has read.
     pub outbox_rows: u64,
     /// The most that one turn read.
@@ -305,7 +307,10 @@ impl World {
             Machine::Device(d) => {
                 while let Some(output) = d.poll_output() {
                     match output {
-                        Output::Commit(batch) => apply(&mut host.store, batch),
+                        Output::Commit(batch) => {
+                            host.writes += u64::from(!batch.is_empty());
+                            apply(&mut host.store, batch);
+                        }
                         Output::Transmit(t) => transmits.push(t),
                         Output::Event(Event::Answer { id, result }) => {
                             host.answers.insert(id.0, result);
@@ -422,6 +427,7 @@ impl Host {
             answers: BTreeMap::new(),
             notices: Vec::new(),
             progress: Vec::new(),
+            writes: 0,
             outbox_rows: 0,
             outbox_turn: 0,
         }
