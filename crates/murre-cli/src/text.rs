@@ -403,6 +403,14 @@ pub fn event(style: Style, event: &v1::Event) -> Option<String> {
         What::InvitePublished(i) => format!("invitation {} is stored", short(&i.link_id)),
         What::DoorTrouble(d) => format!("the request to {}: {}", short(&d.contact), door_trouble(&d.why)),
         What::FileMoved(f) => format!("file {} of {}: {}", f.index, short(&f.message), safe(&f.step, false)),
+        What::FileProgress(f) => style.dim(&format!(
+            "file {} of {}: {}, {} of {} bytes",
+            f.index,
+            short(&f.message),
+            safe(&f.kind, false),
+            f.bytes,
+            f.size
+        )),
         What::Gap(gap) => format!("messages of chat {} are missing", short(&gap.chat)),
         What::Warning(w) => style.bad(&format!("warning in chat {}: {}", short(&w.chat), w.what)),
         What::NewDevice(d) => style.bad(&format!("{}: {NEW_DEVICE}", short(&d.contact))),

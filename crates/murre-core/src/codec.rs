@@ -51,10 +51,32 @@ pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8], limit: usize) -> Re
     }
     let value: T =
         serde_ipld_dagcbor::from_slice(bytes).map_err(|e| CodecError::Malformed { what: e.to_string() })?;
-    if encode(&value) != bytes {
-        return Err(CodecError::NotCanonical);
+    let mut same = Same { rest: bytes };
+    match serde_ipld_dagcbor::to_writer(&mut same, &value) {
+        Ok(()) if same.rest.is_empty() => Ok(value),
+        _ => Err(CodecError::NotCanonical),
     }
-    Ok(value)
+}
+
+/// A writer that takes only what stands in `rest`: the second encoding is compared where it arises, and never kept.
+struct Same<'a> {
+    rest: &'a [u8],
+}
+
+impl std::io::Write for Same<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self.rest.strip_prefix(bytes) {
+            Some(rest) => {
+                self.rest = rest;
+                Ok(bytes.len())
+            }
+            None => Err(std::io::ErrorKind::InvalidData.into()),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Encodes a stored row: one version byte, then the value.

@@ -23,6 +23,8 @@ pub enum Event {
         /// What.
         notice: Notice,
     },
+    /// A file that is under way goes on. It is not stored, has no place in the order, and is for whoever listens now.
+    Progress(Progress),
     /// Work for a spare core: solve this and answer with [`crate::NetworkCommand::PuzzleDone`].
     Solve {
         /// Names the work.
@@ -164,6 +166,36 @@ pub enum FileStep {
     /// The user gave it up here.
     #[serde(rename = "x")]
     Cancelled,
+}
+
+/// How far a file is that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Chat.
+    pub chat: LogId,
+    /// A message that names it.
+    pub message: MessageId,
+    /// Its place there.
+    pub index: u16,
+    /// What is done with it.
+    pub kind: ProgressKind,
+    /// Bytes for which that is done.
+    pub bytes: u64,
+    /// Bytes of it in all.
+    pub size: u64,
+}
+
+/// What is done with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProgressKind {
+    /// It comes in: bytes that are here, checked and durable.
+    Receiving,
+    /// It goes over a live link: bytes that were handed to it, as far as the other side has asked.
+    Sending,
+    /// It goes through mailboxes: bytes that are stored there.
+    Storing,
+    /// It is too large for mailboxes, and the other side is not there: bytes that were handed to links of this run.
+    Waiting,
 }
 
 /// Why a request is not placed.

@@ -42,7 +42,7 @@ pub use command::{
     Answer, Check, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, FilesCommand,
     LinkKind, NetworkCommand,
 };
-pub use event::{DoorProblem, Event, FileStep, MessageState, Notice, Warning};
+pub use event::{DoorProblem, Event, FileStep, MessageState, Notice, Progress, ProgressKind, Warning};
 pub use files::FileCounts;
 
 use crate::account::Account;

@@ -100,8 +100,15 @@ pub const MAX_AUTO_BYTES: u64 = 256 << 20;
 pub const MAX_AUTO_DAY: u64 = 512 << 20;
 /// Files of one contact that are fetched unasked in a day, however small.
 pub const MAX_AUTO_FILES: u32 = 256;
-/// Chunks on their way to us from one contact: half of what a link queues.
-pub const FILE_WINDOW: usize = 8;
+/// Chunks on their way to us from one contact, 3 MiB: three quarters of what a link queues. One third is read and sealed
+/// there, one third on the link, one third checked and stored here.
+pub const FILE_WINDOW: usize = 12;
+/// The same where a chunk takes longer than [`FAST_MS`]: texts wait behind what is on a slow link.
+pub const SLOW_WINDOW: usize = 8;
+/// See [`SLOW_WINDOW`], ms.
+pub const FAST_MS: u64 = 50;
+/// More is asked for when this part of the window is free.
+pub const ASK_PART: usize = 3;
 /// Files of one contact that are asked for at once.
 pub const MAX_PARALLEL: usize = 4;
 /// Ranges in one asking.
@@ -120,10 +127,17 @@ pub const ASK_MAIL_MAX_MS: u64 = 24 * 3_600_000;
 pub const MAIL_AGAIN_MS: u64 = 5 * 60_000;
 /// Chunks for one contact that are on their way into boxes.
 pub const MAIL_WINDOW: usize = 4;
+/// A chunk of ours that cannot be read is tried again in the next turn, then after this, at doubling waits up to
+/// [`ASK_MAX_MS`], ms.
+pub const UNREAD_MS: u64 = 1_000;
 /// One run sends a contact each chunk of a file at most so many times.
 pub const SERVE_TIMES: u64 = 4;
 /// Chunks that the askings of one contact are given at one moment; for the others it asks again.
-pub const SERVE_AT_ONCE: usize = 2 * FILE_WINDOW;
+pub const SERVE_AT_ONCE: usize = 16;
+/// How far a file is, is told at most so often, ms.
+pub const PROGRESS_MS: u64 = 500;
+/// Files of which that is told at once.
+pub const MAX_PROGRESS: usize = 256;
 /// Files for which one run counts what it sent.
 pub const MAX_SERVED: usize = 4_096;
 /// Chunks of one contact kept for a file that is not known yet.

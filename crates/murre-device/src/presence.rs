@@ -229,24 +229,30 @@ impl Presence {
         }
     }
 
-    /// A link is gone. True if it was somebody's live link.
-    pub fn link_down(&mut self, cx: &mut Ctx<'_, '_>, link: LinkId) -> bool {
+    /// A link is gone.
+    pub fn link_down(&mut self, cx: &mut Ctx<'_, '_>, link: LinkId) {
+        for contact in self.let_go(cx, link) {
+            self.dial(cx, contact);
+        }
+    }
+
+    /// Counts on a link no longer; answers whose only live link it was.
+    fn let_go(&mut self, cx: &mut Ctx<'_, '_>, link: LinkId) -> Vec<u32> {
         self.links.remove(&link);
-        let lost: Vec<u32> = self.live.iter().filter(|(_, l)| **l == link).map(|(c, _)| *c).collect();
-        for contact in &lost {
+        let mut lost: Vec<u32> = self.live.iter().filter(|(_, l)| **l == link).map(|(c, _)| *c).collect();
+        lost.retain(|contact| {
             self.live.remove(contact);
             cx.up(PresenceUp::Lost(*contact));
             // Another link of theirs may be proven: crossing dials leave two.
             let other = |l: &Link| matches!(l.stage, Stage::Proven { contact: c } if c == *contact);
-            match self.links.iter().find(|(_, l)| other(l)).map(|(id, _)| *id) {
-                Some(id) => {
-                    self.live.insert(*contact, id);
-                    cx.up(PresenceUp::Live(*contact));
-                }
-                None => self.dial(cx, *contact),
+            let other = self.links.iter().find(|(_, l)| other(l)).map(|(id, _)| *id);
+            if let Some(id) = other {
+                self.live.insert(*contact, id);
+                cx.up(PresenceUp::Live(*contact));
             }
-        }
-        !lost.is_empty()
+            other.is_none()
+        });
+        lost
     }
 
     /// Nobody answers there.
@@ -380,9 +386,11 @@ impl Presence {
         cx.up(PresenceUp::Transmit(Transmit { to: Dest::Link(link), class, bytes: encode(frame) }));
     }
 
+    /// Closes a link. If it was somebody's live link the siblings hear of it as if it had broken; it is dialled again
+    /// when there is something to send.
+    // spec: D-16
     fn close(&mut self, cx: &mut Ctx<'_, '_>, link: LinkId) {
-        self.links.remove(&link);
-        self.live.retain(|_, l| *l != link);
+        self.let_go(cx, link);
         let to = Dest::Close(link);
         cx.up(PresenceUp::Transmit(Transmit { to, class: Class::Control, bytes: Vec::new() }));
     }

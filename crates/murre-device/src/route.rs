@@ -44,7 +44,7 @@ impl Device {
             Command::Contacts(command) => self.contacts_command(now, tx, id, command),
             Command::Conversations(ConversationsCommand::Send { chat, text, reply_to, client_id, files }) => {
                 let contact = Conversations::number(tx, chat)?;
-                match self.files.refs(contact, &files) {
+                match self.files.refs(id, contact, &files) {
                     Err(refused) => self.answer(id, Err(refused)),
                     Ok(files) => {
                         let send = crate::conversations::SendText { chat, text, reply_to, client_id, files };
@@ -137,9 +137,7 @@ impl Device {
                 self.client.handle_link_up(cx!(self, now, tx, client), &up)
             }
             Input::LinkDown { link, why: _ } => {
-                if self.presence.link_down(cx!(self, now, tx, presence), link) {
-                    self.delivery.live_down(now.mono);
-                }
+                self.presence.link_down(cx!(self, now, tx, presence), link);
                 self.client.handle_link_down(cx!(self, now, tx, client), link)
             }
             Input::Frame { link, bytes } if Self::is_live_frame(&bytes) => {
@@ -209,6 +207,9 @@ impl Device {
             self.on_files(now, tx, up)?;
         } else if let Some(up) = self.ups.client.pop_front() {
             self.on_client(now, tx, up)?;
+        } else if self.conversations.has_drafts() {
+            // spec: D-20
+            self.pack(now, tx)?;
         } else {
             return Ok(false);
         }
@@ -263,7 +264,10 @@ impl Device {
 
     fn on_conversations(&mut self, now: Now, tx: &mut Turn<'_>, up: ConvUp) -> Result<(), TurnError> {
         match up {
-            ConvUp::Answer(id, result) => self.answer(id, result),
+            ConvUp::Answer(id, result) => {
+                self.files.answered(now.mono, id, result.is_ok());
+                self.answer(id, result);
+            }
             ConvUp::Notice(notice) => self.notice(tx, notice)?,
             ConvUp::Outgoing(out) => {
                 let packet = out.packet.clone();
@@ -368,6 +372,7 @@ impl Device {
                 self.files.link_up(cx!(self, now, tx, files), contact)?;
             }
             PresenceUp::Lost(contact) => {
+                self.delivery.live_down(now.mono);
                 self.conversations.receipt_again(cx!(self, now, tx, conversations), contact)?;
                 self.files.link_lost(cx!(self, now, tx, files), contact)?;
             }

@@ -73,16 +73,31 @@ pub fn page_root(leaves: &[[u8; 32]]) -> Option<[u8; 32]> {
     hashes.first().copied()
 }
 
-/// The siblings that lead from leaf `at` to the root of its page.
-#[must_use]
-pub fn path(leaves: &[[u8; 32]], at: usize) -> Vec<Bytes<32>> {
-    let (mut hashes, mut at, mut out) = (leaves.to_vec(), at, Vec::new());
-    while hashes.len() > 1 {
-        out.extend(hashes.get(at ^ 1).copied().map(Bytes));
-        hashes = level(&hashes);
-        at /= 2;
+/// All hashes over the leaves of one page: made once for as many chunks of it as are handed out together.
+#[derive(Clone, Debug)]
+pub struct PageTree {
+    levels: Vec<Vec<[u8; 32]>>,
+}
+
+impl PageTree {
+    /// The tree over the leaves of one page.
+    #[must_use]
+    pub fn new(leaves: Vec<[u8; 32]>) -> Self {
+        let mut levels = vec![leaves];
+        while let Some(last) = levels.last().filter(|last| last.len() > 1) {
+            let next = level(last);
+            levels.push(next);
+        }
+        Self { levels }
     }
-    out
+
+    /// The siblings that lead from leaf `at` to the root.
+    #[must_use]
+    pub fn path(&self, at: usize) -> Vec<Bytes<32>> {
+        let up =
+            |(height, hashes): (usize, &Vec<[u8; 32]>)| hashes.get((at >> height) ^ 1).copied().map(Bytes);
+        self.levels.iter().enumerate().filter_map(up).collect()
+    }
 }
 
 /// The root that a leaf and its siblings lead to, if there are exactly as many as a page of `count` leaves needs.
@@ -200,10 +215,10 @@ pub struct VerifiedChunk {
 }
 
 impl Chunk {
-    /// A chunk of a file whose page has these leaves.
+    /// A chunk of a file, of this page.
     #[must_use]
-    pub fn new(file: Bytes<32>, index: u32, leaves: &[[u8; 32]], sealed: Vec<u8>) -> Self {
-        let h = path(leaves, (index % PAGE) as usize);
+    pub fn new(file: Bytes<32>, index: u32, page: &PageTree, sealed: Vec<u8>) -> Self {
+        let h = page.path((index % PAGE) as usize);
         Self(Parts { d: ByteBuf::from(sealed), f: file, h, i: index })
     }
 
@@ -274,7 +289,9 @@ mod tests {
         let roots = leaves.chunks(PAGE as usize).filter_map(page_root).map(Bytes).collect();
         let shape = Shape::new(size as u64, roots).expect("fits");
         let id = shape.id(&key);
-        let page = |i: usize| leaves.chunks(PAGE as usize).nth(i / PAGE as usize).expect("a page");
+        let pages: Vec<PageTree> =
+            leaves.chunks(PAGE as usize).map(|leaves| PageTree::new(leaves.to_vec())).collect();
+        let page = |i: usize| &pages[i / PAGE as usize];
         let chunks = sealed.iter().enumerate().map(|(i, s)| Chunk::new(id, i as u32, page(i), s.clone()));
         (shape.clone(), chunks.collect())
     }
@@ -301,7 +318,7 @@ mod tests {
             let leaves: Vec<[u8; 32]> = (0..count).map(|i| leaf(i as u32, b"x")).collect();
             let root = page_root(&leaves).expect("some");
             for at in [0, count / 3, count / 2, count - 1] {
-                let way = path(&leaves, at);
+                let way = PageTree::new(leaves.clone()).path(at);
                 assert!(way.len() <= MAX_PATH);
                 assert_eq!(climb(leaves[at], at, count, &way), Some(root), "{count} {at}");
                 let longer = [way.clone(), vec![Bytes([0; 32])]].concat();

@@ -184,6 +184,7 @@ impl Cast {
                 self.tell(sim, host, Ask::Work, command);
             }
             Event::Notice { notice, .. } => self.noticed(sim, host, notice),
+            Event::Progress(_) => {}
             Event::Answer { id, result } => {
                 let Some(who) = self.who(host) else { return };
                 match self.people[who].asks.remove(&id) {

@@ -4,6 +4,7 @@
 //! a repeated `send` with the same client id never makes a second message.
 
 mod files;
+mod place;
 
 pub use files::{SaveError, Saved};
 
@@ -381,7 +382,16 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn watch(&self, since: Option<u64>) -> Result<WatchStream, ClientError> {
-        call!(self, EventsClient, watch, v1::WatchRequest { since }).map(WatchStream)
+        call!(self, EventsClient, watch, v1::WatchRequest { since, progress: false }).map(WatchStream)
+    }
+
+    /// The same, and between the events how files under way go on, in both directions, from now on. That is not kept:
+    /// it bears the cursor of the event before it, and who is slow misses some of it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn watch_with_progress(&self, since: Option<u64>) -> Result<WatchStream, ClientError> {
+        call!(self, EventsClient, watch, v1::WatchRequest { since, progress: true }).map(WatchStream)
     }
 
     /// How everything is.

@@ -4,13 +4,21 @@ use crate::driver::{Machine, Told};
 use murre_core::{CommandId, Input, Now, Output, TurnError, View};
 use murre_crypto::puzzle::Solution;
 use murre_custodian::{Custodian, PuzzleId};
-use murre_device::{CommandError, Device, NetworkCommand, Notice};
+use murre_device::{CommandError, Device, NetworkCommand, Notice, Progress};
+
+/// What a device tells unasked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceNotice {
+    /// Stored under this cursor.
+    Durable(u64, Notice),
+    /// For whoever listens now.
+    Passing(Progress),
+}
 
 impl Machine for Device {
     type Command = murre_device::Command;
     type Answer = Result<murre_device::Answer, CommandError>;
-    /// Cursor and notice, durable.
-    type Notice = (u64, Notice);
+    type Notice = DeviceNotice;
     type Event = murre_device::Event;
 
     fn handle_commands(
@@ -37,7 +45,10 @@ impl Machine for Device {
     fn sort(event: Self::Event) -> Told<Self::Answer, Self::Notice> {
         match event {
             murre_device::Event::Answer { id, result } => Told::Answer(id, result),
-            murre_device::Event::Notice { cursor, notice } => Told::Notice((cursor, notice)),
+            murre_device::Event::Notice { cursor, notice } => {
+                Told::Notice(DeviceNotice::Durable(cursor, notice))
+            }
+            murre_device::Event::Progress(progress) => Told::Notice(DeviceNotice::Passing(progress)),
             murre_device::Event::Solve { id, puzzle } => Told::Solve(id, puzzle),
         }
     }

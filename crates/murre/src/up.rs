@@ -2,23 +2,26 @@
 
 use crate::api;
 use crate::driver::{Driver, Opener, Parts, StartError, StopReason};
-use crate::handle::{self, Facts, Handle};
+use crate::handle::{self, Facts, Handle, Passing};
 use crate::home::wipe::{on, remove_rest};
 use crate::home::{Home, HomeError, Lock, Passphrase, names};
+use crate::machines::DeviceNotice;
 use crate::socket;
 use murre_core::{Addr, ErrorKind, HasKind, Input, Now, PeerRef, Transmit, View};
-use murre_device::{Config, Device, Notice, OpenError};
+use murre_device::{Config, Device, OpenError, rows};
 use murre_net::{AddrError, Net, NetConfig, NetError, NetHandle};
 use murre_store::{SqliteReader, StoreError};
 use rand_core::{OsRng, RngCore};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// The one profile there is until the mix exists.
 const DIRECT: &str = "direct";
+/// Passing events that a slow listener is behind before it loses the oldest.
+const MAX_PASSING: usize = 64;
 /// How long calls under way may take when the home is stopped.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -209,15 +212,25 @@ pub async fn up(config: UpConfig) -> Result<UpHandle, UpError> {
         bootstrap: bootstrap.clone(),
     };
     let (net, inputs) = start_net(config.listen).await?;
-    let (tell_newest, newest) = watch::channel(0);
+    let last = rows::counter(&reader, "notices").map_err(|error| UpError::Device(OpenError::Turn(error)))?;
+    let (tell_newest, newest) = watch::channel(last);
+    let (tell_passing, _) = broadcast::channel(MAX_PASSING);
+    let passing = tell_passing.clone();
     let carrier = net.clone();
     let parts = Parts::<Device, _, _> {
         store,
         opener: OpenDevice { bootstrap },
         inputs,
         transmit: Box::new(move |transmit: Transmit| carrier.send(transmit)),
-        notice: Box::new(move |(cursor, _): (u64, Notice)| {
-            tell_newest.send_replace(cursor);
+        notice: Box::new(move |notice: DeviceNotice| match notice {
+            DeviceNotice::Durable(cursor, _) => {
+                tell_newest.send_replace(cursor);
+            }
+            // Most of the time nobody listens.
+            DeviceNotice::Passing(progress) => {
+                let after = *tell_newest.borrow();
+                let _ = tell_passing.send(Passing { after, progress });
+            }
         }),
         counter: Some(counter),
         hold: Box::new(home),
@@ -226,7 +239,7 @@ pub async fn up(config: UpConfig) -> Result<UpHandle, UpError> {
         StartError::Open(error) => UpError::Device(error),
         StartError::Thread => UpError::Thread,
     })?;
-    serve(facts, driver, net, reader, newest)
+    serve(facts, driver, net, reader, (newest, passing))
 }
 
 fn read_bootstrap(texts: Vec<String>) -> Result<Vec<PeerRef>, UpError> {
@@ -247,7 +260,7 @@ fn serve(
     driver: Driver<Device>,
     net: NetHandle,
     reader: SqliteReader,
-    newest: watch::Receiver<u64>,
+    (newest, passing): (watch::Receiver<u64>, broadcast::Sender<Passing>),
 ) -> Result<UpHandle, UpError> {
     let (close, closing) = watch::channel(false);
     let (wipe, wiped) = watch::channel(false);
@@ -259,6 +272,7 @@ fn serve(
         driver: driver.clone(),
         reader,
         newest,
+        passing,
         closing: closing.clone(),
         wiped: wipe,
         net: net.clone(),

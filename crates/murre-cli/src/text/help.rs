@@ -207,7 +207,7 @@ pub const RECEIPTS_CHAT: &str = "Of this chat only [default: the home, for all c
 /// `receipts on|off|default`
 pub const RECEIPTS_SET: &str = "Switch it; `default` lets a chat go by the home again";
 /// `watch`
-pub const WATCH: &str = "Show what happens, as it happens, until Ctrl-C";
+pub const WATCH: &str = "Show what happens, as it happens, until Ctrl-C; with --json also how files go on";
 /// `watch --since`
 pub const SINCE: &str = "First everything after this cursor; 0 for all that is kept";
 /// `doctor`

@@ -8,7 +8,13 @@ use tokio_stream::StreamExt;
 
 pub(super) async fn run(session: &Session, args: Watch) -> Done {
     let client = session.client().await?;
-    let mut events = client.watch(args.since).await.map_err(refused)?;
+    // Lines of a person's terminal are for what happened; a program may draw a bar.
+    let events = if session.out.json {
+        client.watch_with_progress(args.since).await
+    } else {
+        client.watch(args.since).await
+    };
+    let mut events = events.map_err(refused)?;
     let stop = asked_to_stop(false);
     tokio::pin!(stop);
     loop {

@@ -138,3 +138,30 @@ fn a_file_is_on_no_disk_in_the_clear_and_its_sender_may_take_it_back() {
         "will not come",
     );
 }
+
+#[test]
+fn a_watch_for_programs_tells_how_a_file_goes_on() {
+    let rig = Rig::new(3);
+    let (ann, mut bob, chat) = rig.pair("Ann", "Bob");
+    bob.stop().expect("stops");
+    let film = rig.dir.path().join("film");
+    std::fs::write(&film, vec![7; 9_000_000]).expect("write");
+    let home = ann.home().to_string_lossy().into_owned();
+    let log = rig.dir.path().join("watch.log");
+    let watch = rig.pen.spawn(&["--json", "--home", &home, "watch", "--since", "0"], &log).expect("watch");
+    let until = |event: &str, kind: &str| loop {
+        let line = watch.line(std::time::Instant::now() + LIMIT).expect("an event");
+        if line["event"] == event && (kind.is_empty() || line["kind"] == kind || line["step"] == kind) {
+            return line;
+        }
+    };
+    // The watch has begun when it has told what is there already.
+    until("contact", "");
+    let message = text(&last(&ann, &["send", &chat, "--file", path(&film)]), "message");
+    let waiting = until("file_progress", "waiting");
+    assert_eq!((&waiting["message"], &waiting["size"]), (&message.as_str().into(), &9_000_000.into()));
+    bob.start(&rig.bootstrap()).expect("starts");
+    let sending = until("file_progress", "sending");
+    assert!(sending["bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{sending}");
+    until("file", "delivered");
+}

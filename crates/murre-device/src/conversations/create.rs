@@ -5,7 +5,7 @@ use crate::account::Account;
 use crate::rows::{self, ChatRow, CreateOp, LogRef, SignedCreate};
 use murre_core::codec;
 use murre_core::id::{AccountId, Bytes, LogId, StateId};
-use murre_core::{ErrorKind, HasKind, Label, Turn, TurnError};
+use murre_core::{ErrorKind, HasKind, Label, Turn, TurnError, View, Wall};
 use murre_crypto::DeviceCert;
 use murre_log::LogNo;
 use serde_bytes::ByteBuf;
@@ -245,6 +245,33 @@ impl Conversations {
             client_id: None,
         });
         self.pack_drafts(cx, me)
+    }
+
+    /// Says something in the log, together with whatever else this turn says there.
+    ///
+    /// # Errors
+    /// [`TurnError`] if the store fails.
+    // spec: D-20
+    pub fn say_soon(
+        &mut self,
+        view: &dyn View,
+        now: Wall,
+        contact: u32,
+        t: u16,
+        body: &impl serde::Serialize,
+    ) -> Result<(), TurnError> {
+        if let Some((no, _)) = super::of_contact(view, contact)? {
+            let content = crate::content::Content::new(t, now, body);
+            let draft = super::Draft { content, shown: false, command: None, client_id: None };
+            self.drafts.entry(no).or_default().push(draft);
+        }
+        Ok(())
+    }
+
+    /// Whether something waits to be packed.
+    #[must_use]
+    pub fn has_drafts(&self) -> bool {
+        !self.drafts.is_empty()
     }
 
     /// Says something once, outside the log: presence.

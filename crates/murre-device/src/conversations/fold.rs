@@ -123,6 +123,14 @@ impl Conversations {
                         cx.up(ConvUp::Resend(row.contact, logs));
                     }
                 }
+                // spec: X-14
+                (Some((kind::FILE_WORD, 1)), Some(content)) => {
+                    if let Some(word) = content.body::<FileWord>(kind::FILE_WORD)
+                        && author.account == row.with
+                    {
+                        cx.up(ConvUp::FileWord(row.contact, word));
+                    }
+                }
                 (Some((kind::RECEIPT, 1)), Some(content)) => {
                     if let Some(receipt) = content.body::<Receipt>(kind::RECEIPT) {
                         self.take_receipt(cx, no, row, author, &receipt)?;

@@ -7,7 +7,7 @@ use crate::event::{Notice, Warning};
 use crate::limits::{MAX_PACKETS, MAX_PAGE, MAX_STASH, MAX_STASHED};
 use crate::rows::{self, AuthorRow, ChatRow, LogRef};
 use murre_core::id::{AccountId, AuthorId, DeviceId};
-use murre_core::{Direction, Range, TurnError, View};
+use murre_core::{Direction, Range, TurnError, View, codec};
 use murre_group::{OpenError as GroupError, StateError};
 use murre_log::{Accept, Entry, Link, LogNo, Pack, Packet, Position, Signal, VerifiedEntry};
 
@@ -28,6 +28,7 @@ impl Conversations {
             return Ok(());
         }
         let Some((no, mut row)) = super::of_contact(cx.tx, contact)? else { return Ok(()) };
+        let before = codec::encode(&row);
         let mut entries: Vec<(LogRef, Entry)> = Vec::new();
         let mut signals: Vec<(LogRef, Signal, &[u8])> = Vec::new();
         let mut chunks = Vec::new();
@@ -58,7 +59,10 @@ impl Conversations {
                 self.stash(cx, contact, packet)?;
             }
         }
-        save(cx.tx, no, &row);
+        // Askings and chunks change nothing here: a turn of nothing else writes no row of a chat.
+        if codec::encode(&row) != before {
+            save(cx.tx, no, &row);
+        }
         // After the entries: one of them may name the file.
         for chunk in chunks {
             cx.up(ConvUp::Chunk(contact, chunk));

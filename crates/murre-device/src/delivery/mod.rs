@@ -21,6 +21,7 @@ mod moves;
 mod outbox;
 mod parcels;
 mod routes;
+mod sweep;
 
 pub(crate) use moves::name_of;
 pub use routes::Grants;
@@ -138,6 +139,15 @@ struct Flight {
     live_until: Option<Mono>,
 }
 
+/// The part of a sweep that is among the chunks of files.
+#[derive(Clone, Copy, Debug)]
+struct ChunkSweep {
+    /// The next row.
+    from: u64,
+    /// When to go on; none while it waits for one that is under way to be stored.
+    at: Option<Mono>,
+}
+
 /// Delivery of one device.
 #[derive(Debug)]
 pub struct Delivery {
@@ -149,6 +159,8 @@ pub struct Delivery {
     tags: BTreeMap<(u32, u64, EpochPublic), (u32, PairAt)>,
     tagged: BTreeSet<(u32, u64)>,
     sweep: Option<(Mono, u64)>,
+    /// How far the same sweep is among the chunks of files.
+    chunks: Option<ChunkSweep>,
     /// When each contact last made us put everything again.
     resent: BTreeMap<u32, Mono>,
     /// When the next contacts have to be told of a new mailbox, and from which on; none if all are.
@@ -176,6 +188,7 @@ impl Delivery {
             tags: BTreeMap::new(),
             tagged: BTreeSet::new(),
             sweep: Some((now, 0)),
+            chunks: None,
             resent: BTreeMap::new(),
             moves: Some((now, 0)),
         })
@@ -198,7 +211,8 @@ impl Delivery {
     #[must_use]
     pub fn next_timeout(&self) -> Option<Mono> {
         let live = self.flights.values().filter_map(|f| f.live_until).min();
-        [live, self.sweep.map(|(at, _)| at), self.moves.map(|(at, _)| at)].into_iter().flatten().min()
+        let chunks = self.chunks.and_then(|sweep| sweep.at);
+        [live, self.sweep.map(|(at, _)| at), chunks, self.moves.map(|(at, _)| at)].into_iter().flatten().min()
     }
 
     pub(super) fn route(view: &dyn View, contact: u32) -> Result<Option<rows::RouteRow>, TurnError> {

@@ -1,24 +1,17 @@
 //! Entries until they are receipted.
 
 use super::boxes::Target;
+use super::sweep::SWEEP_PAGE;
 use super::{Ctx, Delivery, DeliveryUp, Flight};
 use crate::account::Account;
 use crate::conversations::Outgoing;
 use crate::event::{MessageState, Notice};
-use crate::limits::{MAIL_WINDOW, OUTBOX_WINDOW, RESEND_MS};
+use crate::limits::{OUTBOX_WINDOW, RESEND_MS};
 use crate::rows::{self, BoxedRow, OutboxRow, pair_key};
-use murre_core::params::delivery::{BOX_TTL_HOURS, FAILED_AFTER_MS, LIVE_RECEIPT_MS, REPUT_BEFORE_MS};
-use murre_core::time::HOUR;
+use murre_core::params::delivery::{BOX_TTL_HOURS, FAILED_AFTER_MS, LIVE_RECEIPT_MS};
 use murre_core::{Direction, Mono, Range, TurnError, View};
 use murre_mailbox::client::PutKey;
 use serde_bytes::ByteBuf;
-
-/// Rows looked at in one turn of a sweep.
-const SWEEP_PAGE: usize = 256;
-/// A whole sweep begins at least this often.
-const SWEEP_MS: u64 = HOUR;
-/// The next sweep, if chunks of files had to wait for others.
-const CROWDED_MS: u64 = 2_000;
 
 impl Delivery {
     /// Takes a new entry. It is durable with this turn; `live` says whether a live link took it as well.
@@ -84,7 +77,7 @@ impl Delivery {
     }
 
     /// Puts an entry into a box for the best mailbox there is. Without one the row waits for a route.
-    fn place(
+    pub(super) fn place(
         &mut self,
         cx: &mut Ctx<'_, '_>,
         me: &Account,
@@ -136,7 +129,7 @@ impl Delivery {
         boxed.full &= !solid;
         rows::put(cx.tx, rows::OUTBOX, &key, &row);
         if stored {
-            self.flights.remove(&put.0);
+            self.land(cx.now.mono, put.0);
             if let Some(file) = crate::files::file_of(put.0) {
                 cx.up(DeliveryUp::ChunkStored(file, put.0 as u32));
             }
@@ -179,7 +172,7 @@ impl Delivery {
                     cx.tx.delete(rows::BOXES, &key);
                 }
                 if let Ok(key) = key.as_slice().try_into().map(u64::from_be_bytes) {
-                    self.flights.remove(&key);
+                    self.land(cx.now.mono, key);
                     cx.up(DeliveryUp::Cancel(PutKey(key)));
                 }
                 self.tell(cx, &row, MessageState::Delivered);
@@ -276,7 +269,7 @@ impl Delivery {
                 row.map(|r| r.contact)
             }
         };
-        self.flights.remove(&put.0);
+        self.land(cx.now.mono, put.0);
         cx.up(DeliveryUp::Cancel(put));
         if let Some(contact) = contact {
             self.halt(cx, contact)?;
@@ -311,107 +304,12 @@ impl Delivery {
                 rows::put(cx.tx, rows::OUTBOX, &key.to_be_bytes(), &row);
             }
         }
-        if let Some((at, from)) = self.sweep.filter(|(at, _)| *at <= now) {
-            if from == 0 {
-                self.maintain(cx, me)?;
-                self.sweep_parcels(cx)?;
-            }
-            self.sweep_page(cx, me, at, from)?;
-        }
-        Ok(())
-    }
-
-    fn sweep_page(
-        &mut self,
-        cx: &mut Ctx<'_, '_>,
-        me: &Account,
-        _at: Mono,
-        from: u64,
-    ) -> Result<(), TurnError> {
-        let page = cx.tx.scan(rows::OUTBOX, &Range::seq(from, u64::MAX), Direction::Forward, SWEEP_PAGE)?;
-        let (mut last, mut crowded) = (None, false);
-        for (key, value) in &page {
-            let Ok(key) = key.as_slice().try_into().map(u64::from_be_bytes) else { continue };
-            last = Some(key);
-            if self.flights.contains_key(&key) || self.flights.len() >= OUTBOX_WINDOW {
-                continue;
-            }
-            // Chunks are large: a link takes few of them at once.
-            if crate::files::file_of(key).is_some() && self.chunks_in_flight() >= MAIL_WINDOW {
-                crowded = true;
-                continue;
-            }
-            let mut row: OutboxRow = rows::decode(rows::OUTBOX, value)?;
-            if self.sweep_row(cx, me, key, &mut row)? {
-                rows::put(cx.tx, rows::OUTBOX, &key.to_be_bytes(), &row);
-            }
-        }
-        self.sweep = Some(match last.filter(|_| page.len() == SWEEP_PAGE) {
-            Some(last) => (cx.now.mono, last.saturating_add(1)),
-            None if crowded => (cx.now.mono.plus(CROWDED_MS), 0),
-            None => (cx.now.mono.plus(SWEEP_MS), 0),
-        });
-        Ok(())
-    }
-
-    fn chunks_in_flight(&self) -> usize {
-        let from = u64::from(crate::files::FILE_LOG) << 32;
-        self.flights.range(from..from << 1).count()
-    }
-
-    /// One row without a flight: what does it need? True if the row changed.
-    fn sweep_row(
-        &mut self,
-        cx: &mut Ctx<'_, '_>,
-        me: &Account,
-        key: u64,
-        row: &mut OutboxRow,
-    ) -> Result<bool, TurnError> {
-        // spec: D-7
-        if cx.now.wall.since(row.created) > FAILED_AFTER_MS {
-            return Ok(false);
-        }
-        if Self::route(cx.tx, row.contact)?.is_none_or(|r| r.blocked || r.halted) {
-            return Ok(false);
-        }
-        match row.boxed.clone() {
-            None => {
-                self.place(cx, me, key, row)?;
-                Ok(row.boxed.is_some())
-            }
-            Some(boxed) if boxed.solid => {
-                // spec: D-6
-                let left = (u64::from(boxed.expiry) * HOUR).saturating_sub(cx.now.wall.0);
-                if left > REPUT_BEFORE_MS {
-                    return Ok(false);
-                }
-                self.place(cx, me, key, row)?;
-                Ok(true)
-            }
-            Some(boxed) => {
-                let bytes: Option<ByteBuf> = rows::get(cx.tx, rows::BOXES, &key.to_be_bytes())?;
-                let bytes =
-                    bytes.filter(|_| u64::from(boxed.expiry) * HOUR > cx.now.wall.0 + REPUT_BEFORE_MS);
-                match bytes.filter(|_| self.takes_puts(cx.tx, row.contact, &boxed, cx.now.wall)) {
-                    // spec: D-4
-                    // Identical bytes while their epoch takes puts.
-                    Some(bytes) => {
-                        self.flights.insert(key, Flight { live_until: None });
-                        cx.up(DeliveryUp::Put(PutKey(key), bytes.into_vec()));
-                        Ok(false)
-                    }
-                    None => {
-                        self.place(cx, me, key, row)?;
-                        Ok(true)
-                    }
-                }
-            }
-        }
+        self.sweep_due(cx, me)
     }
 
     /// The client cannot go on with these bytes: their epoch no longer takes puts.
     pub fn put_over(&mut self, cx: &mut Ctx<'_, '_>, put: PutKey) {
-        self.flights.remove(&put.0);
+        self.land(cx.now.mono, put.0);
         match super::parcel_of(put) {
             Some(number) => self.forget_parcel(cx, number),
             None => self.sweep_later(cx.now.mono),
@@ -456,21 +354,6 @@ impl Delivery {
             cx.up(DeliveryUp::Put(put, bytes.into_vec()));
         }
         Ok(())
-    }
-
-    pub(super) fn sweep_now(&mut self, now: Mono) {
-        self.sweep = Some((now, 0));
-    }
-
-    fn sweep_later(&mut self, now: Mono) {
-        let soon = now.plus(murre_core::params::delivery::RETRY_MS);
-        self.sweep = Some(self.sweep.map_or((soon, 0), |(at, from)| (at.min(soon), from)));
-    }
-
-    fn refill(&mut self, now: Mono) {
-        if self.flights.len() == OUTBOX_WINDOW / 2 {
-            self.sweep_now(now);
-        }
     }
 
     fn tell(&self, cx: &mut Ctx<'_, '_>, row: &OutboxRow, state: MessageState) {

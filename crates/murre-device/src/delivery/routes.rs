@@ -391,7 +391,7 @@ impl Delivery {
         cx: &mut Ctx<'_, '_>,
         put: murre_mailbox::client::PutKey,
     ) -> Result<(), TurnError> {
-        self.flights.remove(&put.0);
+        self.land(cx.now.mono, put.0);
         let contact = match super::parcel_of(put) {
             Some(number) => {
                 let row: Option<rows::ParcelRow> = rows::get(cx.tx, rows::PARCELS, &number.to_be_bytes())?;

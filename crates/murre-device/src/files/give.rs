@@ -1,19 +1,20 @@
 //! What is ours: handed out over a live link to whoever asks, put into boxes if it is small and nobody asks.
 
-use super::rows::{self, FileRow, FileState, Theirs};
+use super::progress::bytes_of;
+use super::rows::{self, Due, FileRow, FileState, Theirs};
 use super::{Ctx, Files, FilesUp};
 use crate::content::{FileAsk, FileRef, Word};
-use crate::event::FileStep;
+use crate::event::{FileStep, Notice, ProgressKind};
 use crate::limits::{
-    FILE_WINDOW, MAIL_AGAIN_MS, MAIL_WINDOW, MAX_ASK_RANGES, MAX_SERVED, SERVE_AT_ONCE, SERVE_TIMES,
-    goes_by_mail,
+    ASK_MAX_MS, FILE_WINDOW, MAIL_AGAIN_MS, MAIL_WINDOW, MAX_ASK_RANGES, MAX_SERVED, SERVE_AT_ONCE,
+    SERVE_TIMES, UNREAD_MS, goes_by_mail,
 };
 use crate::rows as device_rows;
-use murre_core::id::MessageId;
+use murre_core::id::{Bytes, MessageId};
 use murre_core::params::delivery::LIVE_RECEIPT_MS;
-use murre_core::{Mono, TurnError, View};
-use murre_log::Chunk;
-use murre_log::chunk::{PAGE, SEALED_CHUNK};
+use murre_core::{BlobNo, Mono, TurnError, View};
+use murre_log::chunk::{PAGE, PageTree, SEALED_CHUNK};
+use murre_log::{Chunk, Shape};
 use std::collections::{BTreeSet, VecDeque};
 
 /// A small file that waits for a live link to ask for it.
@@ -35,6 +36,10 @@ pub(super) struct Mail {
     asked: Option<Mono>,
     /// Chunks sent for the asking, over links and in boxes.
     served: u64,
+    /// Chunks from the first up to the last one that went over a link.
+    reach: u32,
+    /// When to go on, if the next chunk could not be read.
+    again: Option<Due>,
 }
 
 impl Mail {
@@ -44,7 +49,33 @@ impl Mail {
     }
 
     const fn new(contact: u32) -> Self {
-        Self { contact, queue: VecDeque::new(), flying: BTreeSet::new(), asked: None, served: 0 }
+        let queue = VecDeque::new();
+        Self { contact, queue, flying: BTreeSet::new(), asked: None, served: 0, reach: 0, again: None }
+    }
+
+    pub(super) fn due(&self) -> Option<Mono> {
+        self.again.map(|due| due.at)
+    }
+
+    /// The next chunk, unless it waits.
+    fn next(&self, now: Mono) -> Option<u32> {
+        let waits = self.again.is_some_and(|due| due.at > now);
+        self.queue.front().copied().filter(|_| !waits)
+    }
+
+    /// The next chunk cannot be read: it was handed over in this very turn, or the disk does not give it.
+    fn wait(&mut self, now: Mono) {
+        match self.again.as_mut() {
+            Some(due) => due.later(now, ASK_MAX_MS),
+            None => self.again = Some(Due { at: now.plus(1), wait: UNREAD_MS }),
+        }
+    }
+
+    fn took(&mut self, index: u32) {
+        self.queue.pop_front();
+        self.flying.insert(index);
+        self.served += 1;
+        self.again = None;
     }
 }
 
@@ -62,11 +93,12 @@ impl Files {
     ) -> Result<(), TurnError> {
         for (index, file) in files.iter().enumerate() {
             let Some((no, mut row)) = rows::named(cx.tx, contact, file)? else { continue };
-            self.close_uploads(no);
+            let at = (message, index as u16);
             row.state = FileState::Complete;
-            row.at.get_or_insert((message, index as u16));
+            row.at.get_or_insert(at);
             if row.theirs != Some(Theirs::Has) {
                 row.theirs = Some(Theirs::Waiting);
+                rows::put_use(cx.tx, no, at);
             }
             rows::save(cx.tx, no, &row);
             if row.theirs == Some(Theirs::Waiting) {
@@ -88,7 +120,10 @@ impl Files {
         // spec: X-6
         if !goes_by_mail(row.size) {
             cx.tx.delete(rows::WORK, &no.to_be_bytes());
-            return Ok(());
+            if self.live.contains(&row.contact) {
+                return Ok(());
+            }
+            return self.progress(cx, no, row, ProgressKind::Waiting, 0);
         }
         device_rows::put(cx.tx, rows::WORK, &no.to_be_bytes(), &());
         if let Some(mailed) = row.mailed {
@@ -141,19 +176,38 @@ impl Files {
             self.mails.iter().filter(|(_, m)| m.contact == contact).map(|(no, _)| *no).collect();
         for no in files {
             let Some(mut row) = rows::file(cx.tx, no)? else { continue };
+            let (before, mut reader) = (row.mailed, Reader::new(no, &row)?);
             while room > 0 {
-                let Some(index) = self.mails.get_mut(&no).and_then(|m| m.queue.pop_front()) else { break };
-                let Some(chunk) = chunk_of(cx, no, &row, index)? else { continue };
-                if let Some(mail) = self.mails.get_mut(&no) {
-                    mail.flying.insert(index);
-                    mail.served += 1;
-                }
+                let Some(mail) = self.mails.get_mut(&no) else { break };
+                let Some(index) = mail.next(cx.now.mono) else { break };
+                let Some(chunk) = reader.chunk(cx, index)? else {
+                    mail.wait(cx.now.mono);
+                    break;
+                };
+                mail.took(index);
                 self.counts.sent += 1;
                 row.mailed = Some(row.mailed.unwrap_or(0).max(index + 1));
                 cx.up(FilesUp::Mail { contact, file: no, chunk });
                 room -= 1;
             }
-            rows::save(cx.tx, no, &row);
+            if row.mailed != before {
+                rows::save(cx.tx, no, &row);
+            }
+        }
+        Ok(())
+    }
+
+    /// Chunks that could not be read are tried again.
+    pub(super) fn mails_due(&mut self, cx: &mut Ctx<'_, '_>) -> Result<(), TurnError> {
+        let now = cx.now.mono;
+        let due = |mail: &Mail| mail.due().is_some_and(|at| at <= now);
+        let contacts: BTreeSet<u32> = self.mails.values().filter(|m| due(m)).map(|m| m.contact).collect();
+        for contact in contacts {
+            self.feed(cx, contact)?;
+            // Others of the contact's had the room: this one has its turn when one of them is stored.
+            for mail in self.mails.values_mut().filter(|m| m.contact == contact && due(m)) {
+                mail.again = None;
+            }
         }
         Ok(())
     }
@@ -165,8 +219,26 @@ impl Files {
     pub fn stored(&mut self, cx: &mut Ctx<'_, '_>, no: u32, index: u32) -> Result<(), TurnError> {
         let Some(mail) = self.mails.get_mut(&no) else { return Ok(()) };
         mail.flying.remove(&index);
-        let contact = mail.contact;
+        let (contact, flying) = (mail.contact, mail.flying.len() as u32);
+        if let Some(row) = rows::file(cx.tx, no)?.filter(|row| row.theirs == Some(Theirs::Waiting)) {
+            let stored = bytes_of(&row, row.mailed.unwrap_or(0).saturating_sub(flying));
+            self.progress(cx, no, &row, ProgressKind::Storing, stored)?;
+        }
         self.feed(cx, contact)
+    }
+
+    /// A live link is gone: what went over it and is too large for boxes waits.
+    pub(super) fn tell_waiting(&mut self, cx: &mut Ctx<'_, '_>, contact: u32) -> Result<(), TurnError> {
+        let of = |mail: &Mail| mail.contact == contact && mail.reach > 0;
+        let files: Vec<(u32, u32)> =
+            self.mails.iter().filter(|(_, m)| of(m)).map(|(no, m)| (*no, m.reach)).collect();
+        for (no, reach) in files {
+            let Some(row) = rows::file(cx.tx, no)? else { continue };
+            if row.theirs == Some(Theirs::Waiting) && !goes_by_mail(row.size) {
+                self.progress(cx, no, &row, ProgressKind::Waiting, bytes_of(&row, reach))?;
+            }
+        }
+        Ok(())
     }
 
     /// How many chunks a contact's next asking is given over its live link: one frame holds many askings, and each
@@ -215,13 +287,18 @@ impl Files {
                 *handed = (cx.now.mono, 0);
             }
             handed.1 += wanted.len();
+            mail.reach = mail.reach.max(wanted.iter().max().map_or(0, |last| last + 1));
+            let (reach, mut reader) = (mail.reach, Reader::new(no, &row)?);
             for index in wanted {
-                if let Some(chunk) = chunk_of(cx, no, &row, index)? {
+                if let Some(chunk) = reader.chunk(cx, index)? {
                     self.counts.sent += 1;
                     cx.up(FilesUp::Live(contact, chunk));
                 }
             }
-            return Ok(());
+            if row.theirs != Some(Theirs::Waiting) {
+                return Ok(());
+            }
+            return self.progress(cx, no, &row, ProgressKind::Sending, bytes_of(&row, reach));
         }
         let lately = mail.asked.is_some_and(|at| cx.now.mono.since(at) < MAIL_AGAIN_MS);
         if !goes_by_mail(row.size) || lately {
@@ -249,34 +326,80 @@ impl Files {
         }
         // spec: X-13
         row.theirs = Some(theirs);
-        self.let_go(cx, no, &row);
-        let step = if theirs == Theirs::Has { FileStep::Delivered } else { FileStep::Declined };
-        Self::tell(cx, &row, step)
-    }
-
-    /// We no longer offer it.
-    pub(super) fn withdraw(&mut self, cx: &mut Ctx<'_, '_>, no: u32, mut row: FileRow) {
-        if row.theirs == Some(Theirs::Waiting) {
-            row.theirs = Some(Theirs::Withdrawn);
-            self.let_go(cx, no, &row);
-            Self::say(cx, row.contact, row.id, Word::Gone);
+        let mut offered = self.let_go(cx, no, &row)?;
+        if offered.is_empty() {
+            // Declined before, and wanted after all.
+            offered.extend(row.at);
         }
+        let step = if theirs == Theirs::Has { FileStep::Delivered } else { FileStep::Declined };
+        let Some(chat) = Self::chat(cx, row.contact)? else { return Ok(()) };
+        for (message, index) in offered {
+            cx.up(FilesUp::Notice(Notice::File { chat, message, index, step }));
+        }
+        Ok(())
     }
 
-    fn let_go(&mut self, cx: &mut Ctx<'_, '_>, no: u32, row: &FileRow) {
+    /// A message of ours no longer offers it. Others that do still may: then it goes on.
+    // spec: X-15
+    pub(super) fn take_back(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        no: u32,
+        mut row: FileRow,
+        at: (MessageId, u16),
+    ) -> Result<(), TurnError> {
+        let offered = row.theirs == Some(Theirs::Waiting) && rows::take_use(cx.tx, no, at)?;
+        if !offered || !rows::uses(cx.tx, no, 1)?.is_empty() {
+            return Ok(());
+        }
+        row.theirs = Some(Theirs::Withdrawn);
+        self.let_go(cx, no, &row)?;
+        Self::write(cx, row.contact, row.id, Word::Gone)
+    }
+
+    /// Nothing more is done with it; answers which messages offered it.
+    fn let_go(
+        &mut self,
+        cx: &mut Ctx<'_, '_>,
+        no: u32,
+        row: &FileRow,
+    ) -> Result<Vec<(MessageId, u16)>, TurnError> {
         self.offers.remove(&no);
         self.mails.remove(&no);
+        self.told.remove(&no);
         rows::save(cx.tx, no, row);
         cx.tx.delete(rows::WORK, &no.to_be_bytes());
         cx.up(FilesUp::Withdraw(no));
+        rows::end_uses(cx.tx, no)
     }
 }
 
-/// A chunk that is here, with its way to its root.
-fn chunk_of(cx: &Ctx<'_, '_>, no: u32, row: &FileRow, index: u32) -> Result<Option<Chunk>, TurnError> {
-    let shape = row.shape()?;
-    let page = rows::page(cx.tx, no, index / PAGE, shape.page_len(index / PAGE))?;
-    let offset = u64::from(index) * SEALED_CHUNK as u64;
-    let sealed = cx.tx.blob(row.blob(), offset, shape.sealed_len(index))?;
-    Ok(sealed.map(|sealed| Chunk::new(row.id, index, &page.leaves(), sealed)))
+/// Reads chunks of one file that is here. The tree of a page is made once for those that follow each other.
+struct Reader {
+    no: u32,
+    id: Bytes<32>,
+    blob: BlobNo,
+    shape: Shape,
+    page: Option<(u32, PageTree)>,
+}
+
+impl Reader {
+    fn new(no: u32, row: &FileRow) -> Result<Self, TurnError> {
+        Ok(Self { no, id: row.id, blob: row.blob(), shape: row.shape()?, page: None })
+    }
+
+    /// A chunk with its way to its root, if it can be read.
+    fn chunk(&mut self, cx: &Ctx<'_, '_>, index: u32) -> Result<Option<Chunk>, TurnError> {
+        let offset = u64::from(index) * SEALED_CHUNK as u64;
+        let Some(sealed) = cx.tx.blob(self.blob, offset, self.shape.sealed_len(index))? else {
+            return Ok(None);
+        };
+        let of = index / PAGE;
+        let tree = match self.page.take() {
+            Some((page, tree)) if page == of => tree,
+            _ => PageTree::new(rows::page(cx.tx, self.no, of, self.shape.page_len(of))?.leaves()),
+        };
+        let (_, tree) = self.page.insert((of, tree));
+        Ok(Some(Chunk::new(self.id, index, tree, sealed)))
+    }
 }

@@ -14,18 +14,20 @@
 //! What this does NOT do: read a plaintext file, know a disk, a link or a mailbox; say what a message is.
 
 mod give;
+mod progress;
 pub mod rows;
 mod take;
 mod upload;
 
 use crate::command::{Answer, CommandError};
 use crate::content::{FileAsk, FileWord, Word};
-use crate::event::{FileStep, Notice};
+use crate::event::{FileStep, Notice, Progress};
 use crate::limits::MAX_FILE_WORK;
 use give::{Mail, Offer};
 use murre_core::id::{Bytes, LogId, MessageId};
 use murre_core::{CommandId, Cx, Direction, Mono, Range, TurnError, View};
 use murre_log::Chunk;
+use progress::Told;
 use rows::{FileRow, FileState, Theirs};
 use std::collections::{BTreeMap, BTreeSet};
 use take::Fetch;
@@ -48,10 +50,14 @@ pub enum FilesUp {
     Answer(CommandId, Result<Answer, CommandError>),
     /// Something to tell the user.
     Notice(Notice),
+    /// How far a file is.
+    Progress(Progress),
     /// Ask a contact for chunks.
     Ask(u32, FileAsk),
-    /// Tell a contact a word about a file.
+    /// Answer a contact with a word about a file. If it is lost, what was answered comes again.
     Say(u32, FileWord),
+    /// Tell a contact a word that nothing else would repeat: it goes the way of an entry.
+    Write(u32, FileWord),
     /// Hand a chunk to a contact's live link.
     Live(u32, Chunk),
     /// Put a chunk of this file into the outbox.
@@ -74,9 +80,13 @@ type Ctx<'a, 'v> = Cx<'a, 'v, FilesUp>;
 pub struct Files {
     live: BTreeSet<u32>,
     uploads: BTreeMap<u64, Upload>,
+    /// Uploads that a command of this turn wants to send.
+    sending: BTreeMap<CommandId, Vec<u64>>,
     offers: BTreeMap<u32, Offer>,
     mails: BTreeMap<u32, Mail>,
     fetches: BTreeMap<u32, Fetch>,
+    /// What was told of files under way.
+    told: BTreeMap<u32, Told>,
     /// The last moment at which a contact's askings were answered over its live link, and with how many chunks.
     handed: BTreeMap<u32, (Mono, usize)>,
     counts: FileCounts,
@@ -132,7 +142,7 @@ impl Files {
                 // Its program is still handing it over.
                 (FileState::Loading, _) if only.is_some() => {}
                 // The program that handed it over has lost its place: it begins again.
-                (FileState::Loading, _) => self.erase(cx, no, &row),
+                (FileState::Loading, _) => self.erase(cx, no, &row)?,
                 (FileState::Wanted, _) => self.fetch_again(cx, no, &row)?,
                 (FileState::Complete, Some(Theirs::Waiting)) => self.give_again(cx, no, &row)?,
                 _ => cx.tx.delete(rows::WORK, &key),
@@ -146,8 +156,10 @@ impl Files {
     pub fn next_timeout(&self) -> Option<Mono> {
         let uploads = self.uploads.values().map(Upload::due);
         let offers = self.offers.values().map(|offer| offer.until);
+        let mails = self.mails.values().filter_map(Mail::due);
         let fetches = self.fetches.values().filter_map(Fetch::due);
-        uploads.chain(offers).chain(fetches).min()
+        let told = self.told.values().filter_map(Told::due);
+        uploads.chain(offers).chain(mails).chain(fetches).chain(told).min()
     }
 
     /// Does what is due.
@@ -157,6 +169,8 @@ impl Files {
     pub fn handle_timeout(&mut self, cx: &mut Ctx<'_, '_>) -> Result<(), TurnError> {
         self.expire_uploads(cx)?;
         self.offers_over(cx)?;
+        self.mails_due(cx)?;
+        self.progress_due(cx)?;
         self.fetches_due(cx)
     }
 
@@ -177,6 +191,7 @@ impl Files {
         self.live.remove(&contact);
         self.handed.remove(&contact);
         self.stop_asking(cx.now.mono, contact);
+        self.tell_waiting(cx, contact)?;
         self.mail_offers(cx, contact)
     }
 
@@ -215,7 +230,7 @@ impl Files {
     ) -> Result<(), TurnError> {
         let answer = match crate::query::file_at(cx.tx, message, index)? {
             Some((no, row)) if row.theirs.is_some() => {
-                self.withdraw(cx, no, row);
+                self.take_back(cx, no, row, (message, index))?;
                 Ok(Answer::Done)
             }
             Some((no, row)) => {
@@ -229,24 +244,39 @@ impl Files {
     }
 
     fn tell(cx: &mut Ctx<'_, '_>, row: &FileRow, step: FileStep) -> Result<(), TurnError> {
-        let chat = crate::conversations::chat(cx.tx, row.contact)?.and_then(|c| c.logs.first().map(|l| l.id));
+        let chat = Self::chat(cx, row.contact)?;
         if let (Some(chat), Some((message, index))) = (chat, row.at) {
-            let chat: LogId = chat;
             cx.up(FilesUp::Notice(Notice::File { chat, message, index, step }));
         }
         Ok(())
+    }
+
+    /// The id of the chat with a contact, for notices.
+    fn chat(cx: &Ctx<'_, '_>, contact: u32) -> Result<Option<LogId>, TurnError> {
+        Ok(crate::conversations::chat(cx.tx, contact)?.and_then(|c| c.logs.first().map(|l| l.id)))
     }
 
     fn say(cx: &mut Ctx<'_, '_>, contact: u32, id: Bytes<32>, word: Word) {
         cx.up(FilesUp::Say(contact, FileWord { f: id, w: word }));
     }
 
+    /// Says what has just become so, and is not said again by itself. Blocking ends files without a word.
+    // spec: X-14
+    fn write(cx: &mut Ctx<'_, '_>, contact: u32, id: Bytes<32>, word: Word) -> Result<(), TurnError> {
+        let blocked = |c: crate::rows::ContactRow| c.state == crate::ContactState::Blocked;
+        if !crate::contacts::get(cx.tx, contact)?.is_some_and(blocked) {
+            cx.up(FilesUp::Write(contact, FileWord { f: id, w: word }));
+        }
+        Ok(())
+    }
+
     /// Erases everything of a file that no message names.
-    fn erase(&self, cx: &mut Ctx<'_, '_>, no: u32, row: &FileRow) {
+    fn erase(&self, cx: &mut Ctx<'_, '_>, no: u32, row: &FileRow) -> Result<(), TurnError> {
         cx.tx.drop_blob(row.blob());
         self.drop_pages(cx, no, row);
         cx.tx.erase(rows::FILES, &no.to_be_bytes());
         cx.tx.delete(rows::WORK, &no.to_be_bytes());
+        rows::forget_hashes(cx.tx, no, row)
     }
 
     fn drop_pages(&self, cx: &mut Ctx<'_, '_>, no: u32, row: &FileRow) {

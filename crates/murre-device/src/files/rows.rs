@@ -8,8 +8,8 @@ use crate::content::FileRef;
 use crate::rows;
 use murre_core::id::{Bytes, MessageId};
 use murre_core::{BlobNo, Direction, Mono, Range, Space, Turn, TurnError, View, Wall};
-use murre_log::Shape;
 use murre_log::chunk::PAGE;
+use murre_log::{Chunk, Shape};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -25,6 +25,15 @@ pub const PAGES: Space = Space::seq(343, "device.file_pages");
 pub const WORK: Space = Space::any(344, "device.file_work");
 /// Chunks that came before the entry that names their file: contact, count -> chunk.
 pub const STRAYS: Space = Space::seq(345, "device.file_strays");
+/// Which of them are of a file: contact, file id, count -> empty.
+pub const STRAY_IDS: Space = Space::any(346, "device.file_stray_ids");
+/// Messages of ours that offer a file which is not there yet: number, message id, place -> empty.
+pub const USES: Space = Space::any(347, "device.file_uses");
+/// How many chunks of a file that is being fetched are here: number -> count.
+pub const HERE: Space = Space::any(348, "device.file_here");
+
+/// Rows read at once where all of a file's are looked at.
+const ROWS_PAGE: usize = 256;
 
 /// Where a file stands here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +100,9 @@ pub struct FileRow {
     pub at: Option<(MessageId, u16)>,
     /// When it came to be.
     pub since: Wall,
+    /// For a file of ours: the hash by which it is recognised when it is handed over again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain: Option<Bytes<32>>,
 }
 
 impl FileRow {
@@ -186,12 +198,17 @@ pub fn pages(view: &dyn View, file: u32) -> Result<Vec<(u32, PageRow)>, TurnErro
         .collect()
 }
 
+/// Notes how many chunks of a file are here.
+pub fn put_here(tx: &mut Turn<'_>, file: u32, chunks: u32) {
+    rows::put(tx, HERE, &file.to_be_bytes(), &chunks);
+}
+
 /// Bytes of a file that are here.
 pub fn bytes_here(view: &dyn View, file: u32, row: &FileRow) -> Result<u64, TurnError> {
     if row.state == FileState::Complete {
         return Ok(row.size);
     }
-    let chunks: u32 = pages(view, file)?.iter().map(|(_, page)| page.count()).sum();
+    let chunks: u32 = rows::get(view, HERE, &file.to_be_bytes())?.unwrap_or(0);
     Ok((u64::from(chunks) * murre_log::chunk::CHUNK as u64).min(row.size))
 }
 
@@ -209,6 +226,93 @@ pub fn save(tx: &mut Turn<'_>, no: u32, row: &FileRow) {
 #[must_use]
 pub fn hash_key(contact: u32, hash: &[u8; 32]) -> Vec<u8> {
     [contact.to_be_bytes().as_slice(), hash].concat()
+}
+
+/// Forgets the ways to a file that is erased.
+pub fn forget_hashes(tx: &mut Turn<'_>, no: u32, row: &FileRow) -> Result<(), TurnError> {
+    let plain = row.plain.map(|plain| (BY_PLAIN, plain));
+    for (space, hash) in [(BY_ID, row.id)].into_iter().chain(plain) {
+        let key = hash_key(row.contact, &hash.0);
+        // The same bytes handed over once more may have taken the place.
+        if rows::get::<u32>(tx, space, &key)? == Some(no) {
+            tx.delete(space, &key);
+        }
+    }
+    Ok(())
+}
+
+fn use_key(no: u32, (message, index): (MessageId, u16)) -> Vec<u8> {
+    [no.to_be_bytes().as_slice(), message.as_bytes(), &index.to_be_bytes()].concat()
+}
+
+/// A message offers a file.
+pub fn put_use(tx: &mut Turn<'_>, no: u32, at: (MessageId, u16)) {
+    rows::put(tx, USES, &use_key(no, at), &());
+}
+
+/// A message offers a file no longer. False if it did not.
+pub fn take_use(tx: &mut Turn<'_>, no: u32, at: (MessageId, u16)) -> Result<bool, TurnError> {
+    let there = is_used(tx, no, at)?;
+    tx.delete(USES, &use_key(no, at));
+    Ok(there)
+}
+
+/// Whether a message offers a file still.
+pub fn is_used(view: &dyn View, no: u32, at: (MessageId, u16)) -> Result<bool, TurnError> {
+    Ok(view.get(USES, &use_key(no, at))?.is_some())
+}
+
+/// Some messages that offer a file.
+pub fn uses(view: &dyn View, no: u32, limit: usize) -> Result<Vec<(MessageId, u16)>, TurnError> {
+    let rows = view.scan(USES, &Range::prefix(&no.to_be_bytes()), Direction::Forward, limit)?;
+    let read = |key: &Vec<u8>| {
+        let (message, index) = key.get(4..)?.split_last_chunk::<2>()?;
+        Some((MessageId::from_slice(message)?, u16::from_be_bytes(*index)))
+    };
+    rows.iter().map(|(key, _)| read(key).ok_or(TurnError::Damaged { space: USES.name })).collect()
+}
+
+/// All messages that offer a file; they do so no longer.
+pub fn end_uses(tx: &mut Turn<'_>, no: u32) -> Result<Vec<(MessageId, u16)>, TurnError> {
+    let mut all = Vec::new();
+    loop {
+        let page = uses(tx, no, ROWS_PAGE)?;
+        page.iter().for_each(|at| tx.delete(USES, &use_key(no, *at)));
+        let last = page.len() < ROWS_PAGE;
+        all.extend(page);
+        if last {
+            return Ok(all);
+        }
+    }
+}
+
+fn stray_prefix(contact: u32, file: &Bytes<32>) -> Vec<u8> {
+    hash_key(contact, &file.0)
+}
+
+/// Keeps a chunk under a number of its contact's.
+pub fn put_stray(tx: &mut Turn<'_>, contact: u32, number: u32, chunk: &Chunk) {
+    tx.put(STRAYS, &rows::pair_key(contact, number).to_be_bytes(), chunk.encode());
+    let key = [stray_prefix(contact, &chunk.file()), number.to_be_bytes().to_vec()].concat();
+    rows::put(tx, STRAY_IDS, &key, &());
+}
+
+/// Takes a kept chunk away, if it is there.
+pub fn take_stray(tx: &mut Turn<'_>, contact: u32, number: u32) -> Result<Option<Chunk>, TurnError> {
+    let key = rows::pair_key(contact, number).to_be_bytes();
+    let Some(bytes) = tx.get(STRAYS, &key)? else { return Ok(None) };
+    tx.delete(STRAYS, &key);
+    let chunk = Chunk::decode(&bytes).map_err(|_| TurnError::Damaged { space: STRAYS.name })?;
+    let key = [stray_prefix(contact, &chunk.file()), number.to_be_bytes().to_vec()].concat();
+    tx.delete(STRAY_IDS, &key);
+    Ok(Some(chunk))
+}
+
+/// The numbers of the kept chunks of one file.
+pub fn strays(view: &dyn View, contact: u32, file: &Bytes<32>) -> Result<Vec<u32>, TurnError> {
+    let range = Range::prefix(&stray_prefix(contact, file));
+    let rows = view.scan(STRAY_IDS, &range, Direction::Forward, crate::limits::MAX_STRAYS as usize)?;
+    Ok(rows.iter().filter_map(|(key, _)| key.last_chunk::<4>().map(|b| u32::from_be_bytes(*b))).collect())
 }
 
 /// The file of a contact's chat with this id.

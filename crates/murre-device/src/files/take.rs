@@ -1,18 +1,19 @@
 //! What is theirs: asked for, checked, stored.
 
+use super::progress::bytes_of;
 use super::rows::{self, Bitmap, Due, FileRow, FileState};
 use super::{Ctx, Files, FilesUp};
 use crate::command::{Answer, CommandError};
 use crate::content::{FileAsk, FileRef, Word};
-use crate::event::FileStep;
+use crate::event::{FileStep, ProgressKind};
 use crate::limits::{
-    ASK_AGAIN_MS, ASK_MAIL_MAX_MS, ASK_MAIL_MS, ASK_MAIL_SOON_MS, ASK_MAX_MS, AUTO_FETCH, FILE_WINDOW,
-    MAX_ASK_RANGES, MAX_AUTO_BYTES, MAX_AUTO_DAY, MAX_AUTO_FILES, MAX_FILES, MAX_PARALLEL, MAX_STRAYS,
-    goes_by_mail,
+    ASK_AGAIN_MS, ASK_MAIL_MAX_MS, ASK_MAIL_MS, ASK_MAIL_SOON_MS, ASK_MAX_MS, ASK_PART, AUTO_FETCH, FAST_MS,
+    FILE_WINDOW, MAX_ASK_RANGES, MAX_AUTO_BYTES, MAX_AUTO_DAY, MAX_AUTO_FILES, MAX_FILES, MAX_PARALLEL,
+    MAX_STRAYS, SLOW_WINDOW, goes_by_mail,
 };
 use crate::rows as device_rows;
 use murre_core::id::{Bytes, MessageId};
-use murre_core::{CommandId, Direction, Mono, Range, TurnError, View};
+use murre_core::{CommandId, Mono, TurnError};
 use murre_log::chunk::{PAGE, SEALED_CHUNK};
 use murre_log::{Chunk, Shape};
 use std::collections::BTreeSet;
@@ -84,7 +85,7 @@ impl Fetch {
         let took = now.since(self.heard);
         self.heard = now;
         self.patience = (took * 2).clamp(ASK_AGAIN_MS, ASK_MAX_MS);
-        self.window = (self.window * 2).min(FILE_WINDOW);
+        self.window = (self.window * 2).min(if took <= FAST_MS { FILE_WINDOW } else { SLOW_WINDOW });
         self.again = self.again.map(|_| Due::after(now, self.patience));
         self.mail = self.mail.map(|_| Due::after(now, ASK_MAIL_MS));
     }
@@ -122,7 +123,7 @@ impl Files {
                     self.named_again(cx, no, row)?;
                 }
                 Some((_, row)) if row.state == FileState::Complete && row.theirs.is_none() => {
-                    Self::say(cx, contact, id, Word::Have);
+                    Self::write(cx, contact, id, Word::Have)?;
                 }
                 Some(_) => {}
                 None => self.learn(cx, contact, (message, index as u16), file, shape)?,
@@ -152,6 +153,7 @@ impl Files {
             mailed: None,
             at: Some(at),
             since: cx.now.wall,
+            plain: None,
         };
         rows::save(cx.tx, no, &row);
         device_rows::put(cx.tx, rows::BY_ID, &rows::hash_key(contact, &row.id.0), &no);
@@ -382,24 +384,29 @@ impl Files {
         let mut page = rows::page(cx.tx, no, of, fetch.shape.page_len(of))?;
         page.set(at, &chunk.leaf);
         device_rows::put(cx.tx, rows::PAGES, &rows::page_key(no, of), &page);
+        rows::put_here(cx.tx, no, fetch.shape.chunks() - fetch.have.missing() + 1);
         cx.tx.write_blob(row.blob(), u64::from(index) * SEALED_CHUNK as u64, chunk.sealed);
         fetch.have.set(index);
         fetch.came(cx.now.mono);
-        if fetch.have.missing() == 0 {
+        let missing = fetch.have.missing();
+        if missing == 0 {
             return self.complete(cx, no, row);
         }
-        if fetch.asked.len() <= fetch.window / 2 {
+        let here = bytes_of(&row, fetch.shape.chunks() - missing);
+        if fetch.asked.len() + fetch.window.div_ceil(ASK_PART) <= fetch.window {
             self.ask(cx, no);
         }
-        Ok(())
+        self.progress(cx, no, &row, ProgressKind::Receiving, here)
     }
 
     fn complete(&mut self, cx: &mut Ctx<'_, '_>, no: u32, mut row: FileRow) -> Result<(), TurnError> {
         row.state = FileState::Complete;
         rows::save(cx.tx, no, &row);
+        cx.tx.delete(rows::HERE, &no.to_be_bytes());
         cx.tx.delete(rows::WORK, &no.to_be_bytes());
         self.fetches.remove(&no);
-        Self::say(cx, row.contact, row.id, Word::Have);
+        self.told.remove(&no);
+        Self::write(cx, row.contact, row.id, Word::Have)?;
         Self::tell(cx, &row, FileStep::Complete)?;
         self.ask_next(cx, row.contact);
         Ok(())
@@ -432,7 +439,7 @@ impl Files {
         if matches!(row.state, FileState::Wanted | FileState::Offered) {
             row.state = FileState::Cancelled;
             self.let_part_go(cx, no, &row);
-            Self::say(cx, row.contact, row.id, Word::Decline);
+            Self::write(cx, row.contact, row.id, Word::Decline)?;
             Self::tell(cx, &row, FileStep::Cancelled)?;
         }
         Ok(())
@@ -442,6 +449,8 @@ impl Files {
     /// written twice.
     fn let_part_go(&mut self, cx: &mut Ctx<'_, '_>, no: u32, row: &FileRow) {
         self.fetches.remove(&no);
+        self.told.remove(&no);
+        cx.tx.delete(rows::HERE, &no.to_be_bytes());
         cx.tx.drop_blob(row.blob());
         self.drop_pages(cx, no, row);
         rows::save(cx.tx, no, row);
@@ -451,19 +460,9 @@ impl Files {
 
     /// The entry that names a file has come: its chunks that were early are taken now.
     fn take_strays(&mut self, cx: &mut Ctx<'_, '_>, row: &FileRow) -> Result<(), TurnError> {
-        let contact = row.contact;
-        let range = Range::seq(
-            device_rows::pair_key(contact, 0),
-            device_rows::pair_key(contact.saturating_add(1), 0),
-        );
-        for (key, bytes) in cx.tx.scan(rows::STRAYS, &range, Direction::Forward, MAX_STRAYS as usize)? {
-            let Ok(chunk) = Chunk::decode(&bytes) else {
-                cx.tx.delete(rows::STRAYS, &key);
-                continue;
-            };
-            if chunk.file() == row.id {
-                cx.tx.delete(rows::STRAYS, &key);
-                self.chunk(cx, contact, chunk)?;
+        for number in rows::strays(cx.tx, row.contact, &row.id)? {
+            if let Some(chunk) = rows::take_stray(cx.tx, row.contact, number)? {
+                self.chunk(cx, row.contact, chunk)?;
             }
         }
         Ok(())
@@ -488,10 +487,9 @@ fn today(cx: &mut Ctx<'_, '_>, contact: u32, size: u64) -> Result<bool, TurnErro
 // spec: X-10
 fn stray(cx: &mut Ctx<'_, '_>, contact: u32, chunk: &Chunk) -> Result<(), TurnError> {
     let number = device_rows::next(cx.tx, &format!("strays.{contact}"))? as u32;
-    let key = device_rows::pair_key(contact, number).to_be_bytes();
-    cx.tx.put(rows::STRAYS, &key, chunk.encode());
+    rows::put_stray(cx.tx, contact, number, chunk);
     if let Some(old) = number.checked_sub(MAX_STRAYS) {
-        cx.tx.delete(rows::STRAYS, &device_rows::pair_key(contact, old).to_be_bytes());
+        rows::take_stray(cx.tx, contact, old)?;
     }
     Ok(())
 }

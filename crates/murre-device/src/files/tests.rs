@@ -2,11 +2,13 @@
 
 use super::*;
 use crate::content::FileRef;
-use crate::limits::{AUTO_FETCH, FILE_WINDOW, MAX_AUTO_DAY, MAX_AUTO_FILES, MAX_PARALLEL, SERVE_AT_ONCE};
+use crate::limits::{
+    AUTO_FETCH, FILE_WINDOW, MAX_AUTO_DAY, MAX_AUTO_FILES, MAX_PARALLEL, MAX_STRAYS, SERVE_AT_ONCE,
+};
 use murre_core::time::DAY;
 use murre_core::{Now, Rng, Turn, Wall};
-use murre_log::chunk::{PAGE, chunks_of};
-use murre_store::{MemoryStore, Store};
+use murre_log::chunk::{PAGE, PageTree, chunks_of};
+use murre_store::{CountingView, MemoryStore, Store};
 use std::collections::VecDeque;
 use std::slice::from_ref;
 
@@ -20,22 +22,27 @@ struct Desk {
     now: Now,
     /// How often it asked for chunks.
     asks: usize,
+    /// Rows it has read.
+    read: u64,
 }
 
 impl Desk {
     fn new() -> Self {
         let now = Now { mono: Mono(1_000), wall: Wall(1_790_000_000_000) };
         let rng = Rng::from_seed([5; 32]);
-        let mut this = Self { rng, store: MemoryStore::new(), files: Files::default(), now, asks: 0 };
+        let mut this =
+            Self { rng, store: MemoryStore::new(), files: Files::default(), now, asks: 0, read: 0 };
         this.turn(|files, cx| files.link_up(cx, THEM).unwrap());
         this
     }
 
     fn turn(&mut self, act: impl FnOnce(&mut Files, &mut Ctx<'_, '_>)) -> Vec<FilesUp> {
         let mut up = VecDeque::new();
-        let mut tx = Turn::new(&self.store);
+        let view = CountingView::new(&self.store);
+        let mut tx = Turn::new(&view);
         act(&mut self.files, &mut Cx::new(self.now, &mut self.rng, &mut tx, &mut up));
         let batch = tx.into_batch();
+        self.read += view.counts().rows;
         self.store.begin().unwrap();
         self.store.apply(&batch).unwrap();
         self.store.commit().unwrap();
@@ -70,7 +77,7 @@ impl Desk {
         });
         let [FilesUp::Answer(_, Ok(Answer::Upload { upload }))] = ups.as_slice() else { panic!("{ups:?}") };
         self.turn(|files, cx| files.piece(cx, CommandId(2), *upload, 0, content, true).unwrap());
-        let named = self.files.refs(Some(THEM), &[*upload]).unwrap();
+        let named = self.files.refs(CommandId(3), Some(THEM), &[*upload]).unwrap();
         let message = MessageId::from_bytes([2; 32]);
         self.turn(|files, cx| files.shared(cx, THEM, message, &named).unwrap());
         named[0].clone()
@@ -155,7 +162,7 @@ fn a_file_of_ours_that_they_name_stays_as_it_is() {
     let ours = desk.shared(b"ours");
     assert_eq!(desk.named(&ours), FileState::Complete);
     let (no, row) = desk.row(&ours);
-    desk.turn(|files, cx| files.withdraw(cx, no, row));
+    desk.turn(|files, cx| files.take_back(cx, no, row, (MessageId::from_bytes([2; 32]), 0)).unwrap());
     assert_eq!(desk.named(&ours), FileState::Complete);
     assert_eq!(desk.row(&ours).1.theirs, Some(Theirs::Withdrawn));
 }
@@ -171,4 +178,30 @@ fn many_askings_of_one_moment_are_given_few_chunks() {
     assert_eq!(desk.asked(&files[5]), FILE_WINDOW);
     desk.turn(|files, _| files.forget(THEM));
     assert!(desk.files.handed.is_empty());
+}
+
+#[test]
+fn strays_are_found_by_their_file_and_not_looked_through() {
+    let mut desk = Desk::new();
+    let late = file(1, u64::from(PAGE));
+    let id = late.shape().unwrap().id(&late.k.0);
+    let tree = PageTree::new(vec![[0; 32]]);
+    for index in 0..MAX_STRAYS + 10 {
+        let chunk = Chunk::new(id, index, &tree, vec![1]);
+        desk.turn(|files, cx| files.chunk(cx, THEM, chunk).unwrap());
+    }
+    let kept = |desk: &Desk| {
+        [rows::STRAYS, rows::STRAY_IDS]
+            .map(|space| desk.store.scan(space, &Range::all(), Direction::Forward, 1_000).unwrap().len())
+    };
+    assert_eq!(kept(&desk), [MAX_STRAYS as usize; 2], "the newest");
+    let before = desk.read;
+    for no in 2..18 {
+        assert_eq!(desk.named(&file(no, 1)), FileState::Wanted);
+    }
+    let read = desk.read - before;
+    assert!(read <= 16 * 8, "{read} rows for 16 files");
+    // Its own are taken when it is named, whatever they are worth.
+    assert_eq!(desk.named(&late), FileState::Wanted);
+    assert_eq!((kept(&desk), desk.files.counts().refused), ([0; 2], u64::from(MAX_STRAYS)));
 }

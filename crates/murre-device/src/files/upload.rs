@@ -29,11 +29,13 @@ pub(super) struct Upload {
     plain: [u8; 32],
     seen: Mono,
     done: Option<FileRef>,
+    /// A message named it: it has done its work.
+    sent: bool,
 }
 
 impl Upload {
     pub(super) fn due(&self) -> Mono {
-        self.seen.plus(UPLOAD_IDLE_MS)
+        if self.sent { self.seen } else { self.seen.plus(UPLOAD_IDLE_MS) }
     }
 
     fn chunks(&self) -> u32 {
@@ -94,6 +96,7 @@ impl Files {
             mailed: None,
             at: None,
             since: cx.now.wall,
+            plain: None,
         };
         rows::save(cx.tx, no, &row);
         device_rows::put(cx.tx, rows::WORK, &no.to_be_bytes(), &());
@@ -111,6 +114,7 @@ impl Files {
             plain: [0; 32],
             seen: cx.now.mono,
             done: None,
+            sent: false,
         };
         self.uploads.insert(upload, state);
         Ok(Answer::Upload { upload })
@@ -151,22 +155,41 @@ impl Files {
         Ok(())
     }
 
-    /// What a message of these uploads names.
+    /// What a message of these uploads names, which a command wants to send.
     ///
     /// # Errors
     /// [`CommandError`] if one is unknown, unfinished or of another chat.
-    pub fn refs(&self, contact: Option<u32>, uploads: &[u64]) -> Result<Vec<FileRef>, CommandError> {
+    pub fn refs(
+        &mut self,
+        id: CommandId,
+        contact: Option<u32>,
+        uploads: &[u64],
+    ) -> Result<Vec<FileRef>, CommandError> {
         if uploads.len() > MAX_FILES {
             return Err(CommandError::TooManyFiles { limit: MAX_FILES });
         }
         let of = |upload: &u64| {
-            let state = self.uploads.get(upload).filter(|u| Some(u.contact) == contact);
+            let state = self.uploads.get(upload).filter(|u| Some(u.contact) == contact && !u.sent);
             state.and_then(|u| u.done.clone()).ok_or(CommandError::UnknownUpload)
         };
-        uploads.iter().map(of).collect()
+        let files = uploads.iter().map(of).collect::<Result<Vec<_>, _>>()?;
+        if !uploads.is_empty() {
+            self.sending.insert(id, uploads.to_vec());
+        }
+        Ok(files)
     }
 
-    /// Lets go of uploads whose programs have gone.
+    /// A command is answered. If it sent files, just these uploads are over: others of the same bytes go on.
+    // spec: X-15
+    pub fn answered(&mut self, now: Mono, id: CommandId, sent: bool) {
+        for upload in self.sending.remove(&id).into_iter().flatten() {
+            if let Some(state) = self.uploads.get_mut(&upload).filter(|_| sent) {
+                (state.sent, state.seen) = (true, now);
+            }
+        }
+    }
+
+    /// Lets go of uploads that were sent, or whose programs have gone.
     pub(super) fn expire_uploads(&mut self, cx: &mut Ctx<'_, '_>) -> Result<(), TurnError> {
         let now = cx.now.mono;
         let over: Vec<u64> = self.uploads.iter().filter(|(_, u)| u.due() <= now).map(|(id, _)| *id).collect();
@@ -174,15 +197,10 @@ impl Files {
             let Some(state) = self.uploads.remove(&upload) else { continue };
             // Unless a message names it, or it was there before.
             if let Some(row) = rows::file(cx.tx, state.no)?.filter(|r| r.state == FileState::Loading) {
-                self.erase(cx, state.no, &row);
+                self.erase(cx, state.no, &row)?;
             }
         }
         Ok(())
-    }
-
-    /// A message named these files: their uploads have done their work.
-    pub(super) fn close_uploads(&mut self, no: u32) {
-        self.uploads.retain(|_, upload| upload.no != no);
     }
 }
 
@@ -238,6 +256,7 @@ fn finish(cx: &mut Ctx<'_, '_>, state: &mut Upload) -> Result<(), TurnError> {
             let damaged = TurnError::Damaged { space: rows::FILES.name };
             let mut row = rows::file(cx.tx, state.no)?.ok_or(damaged)?;
             (row.size, row.roots) = (state.size, state.roots.clone());
+            row.plain = Some(Bytes(plain));
             let shape = Shape::new(row.size, row.roots.clone());
             row.id = shape.map_or(row.id, |shape| shape.id(&state.key));
             rows::save(cx.tx, state.no, &row);

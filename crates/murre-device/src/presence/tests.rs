@@ -135,6 +135,19 @@ fn a_flipped_bit_among_packets_closes_the_link_or_reaches_only_a_sealed_packet()
 }
 
 #[test]
+fn a_bad_frame_ends_the_live_link_for_the_siblings_as_well() {
+    let (_, mut acceptor, _) = after(3);
+    acceptor.ups.clear();
+    acceptor.turn(|p, cx| p.frame(cx, LINK, &[FRAME_KIND, 0xff]));
+    let lost = |end: &End| end.ups.iter().filter(|up| matches!(up, PresenceUp::Lost(CONTACT))).count();
+    assert!(acceptor.closed());
+    assert_eq!((lost(&acceptor), acceptor.presence.live()), (1, 0));
+    // The carrier says that it is down, which is no news.
+    acceptor.turn(|p, cx| p.link_down(cx, LINK));
+    assert_eq!(lost(&acceptor), 1);
+}
+
+#[test]
 fn oversized_truncated_trailing_and_unknown_frames_close_the_link() {
     let (_, _, frame) = after(3);
     let many = encode(&Frame::Packets { p: vec![ByteBuf::from(vec![1]); MAX_PACKETS + 1] });

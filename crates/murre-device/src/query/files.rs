@@ -3,7 +3,7 @@
 use super::QueryError;
 use super::types::FileInfo;
 use crate::content::{Content, FileList, FileRef, clean_file_name, kind};
-use crate::files::rows::{self, FileRow, FileState};
+use crate::files::rows::{self, FileRow, FileState, Theirs};
 use crate::limits::goes_by_mail;
 use crate::rows as device_rows;
 use murre_core::id::MessageId;
@@ -36,25 +36,43 @@ pub(crate) fn file_at(
 }
 
 /// What is shown of the files that a content names.
-pub(super) fn infos(view: &dyn View, contact: u32, files: &[FileRef]) -> Result<Vec<FileInfo>, TurnError> {
-    files.iter().map(|file| info(view, contact, file)).collect()
+pub(super) fn infos(
+    view: &dyn View,
+    message: MessageId,
+    contact: u32,
+    files: &[FileRef],
+) -> Result<Vec<FileInfo>, TurnError> {
+    (0..).zip(files).map(|(index, file)| info(view, (message, index), contact, file)).collect()
 }
 
-fn info(view: &dyn View, contact: u32, file: &FileRef) -> Result<FileInfo, TurnError> {
+fn info(view: &dyn View, at: (MessageId, u16), contact: u32, file: &FileRef) -> Result<FileInfo, TurnError> {
     let known = rows::named(view, contact, file)?;
-    let here = match &known {
-        Some((no, row)) => rows::bytes_here(view, *no, row)?,
-        None => 0,
+    let (here, theirs) = match &known {
+        Some((no, row)) => (rows::bytes_here(view, *no, row)?, theirs(view, *no, row, at)?),
+        None => (0, None),
     };
     Ok(FileInfo {
         name: clean_file_name(&file.n),
         mime: crate::content::clean_line(&file.m),
         size: file.s,
         state: known.as_ref().map_or(FileState::Gone, |(_, row)| row.state),
-        theirs: known.and_then(|(_, row)| row.theirs),
+        theirs,
         here,
         live_only: !goes_by_mail(file.s),
     })
+}
+
+/// Where a file of ours stands there, as far as this message is concerned.
+// spec: X-15
+fn theirs(
+    view: &dyn View,
+    no: u32,
+    row: &FileRow,
+    at: (MessageId, u16),
+) -> Result<Option<Theirs>, TurnError> {
+    let waits = row.theirs == Some(Theirs::Waiting);
+    let taken_back = waits && !rows::is_used(view, no, at)?;
+    Ok(if taken_back { Some(Theirs::Withdrawn) } else { row.theirs })
 }
 
 /// One file of a message, as it stands.
@@ -64,7 +82,7 @@ fn info(view: &dyn View, contact: u32, file: &FileRef) -> Result<FileInfo, TurnE
 pub fn file(view: &dyn View, message: MessageId, index: u16) -> Result<FileInfo, QueryError> {
     let (contact, files) = list(view, message)?.ok_or(QueryError::UnknownFile)?;
     let file = files.get(usize::from(index)).ok_or(QueryError::UnknownFile)?;
-    Ok(info(view, contact, file)?)
+    Ok(info(view, (message, index), contact, file)?)
 }
 
 /// The plaintext of one chunk of a file, or nothing after the last.

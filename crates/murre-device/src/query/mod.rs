@@ -312,7 +312,7 @@ fn message_at(view: &dyn View, number: u64, now: Wall) -> Result<Option<MessageI
     let content = Content::decode(&row.content).ok();
     let said = said(content.as_ref());
     let files = match &said {
-        Some(said) => files::infos(view, row.chat, &said.f)?,
+        Some(said) => files::infos(view, row.id, row.chat, &said.f)?,
         None => Vec::new(),
     };
     let from_name = if row.own {

@@ -1,11 +1,11 @@
 //! What goes to and comes from the files: the same rules as for their siblings.
 
 use super::cx;
-use crate::Device;
 use crate::command::FilesCommand;
 use crate::content::kind;
 use crate::conversations::Conversations;
 use crate::files::{FILE_LOG, FilesUp};
+use crate::{Device, Event};
 use murre_core::{CommandId, Cx, Now, Turn, TurnError};
 
 /// How long an asking for chunks or a word about a file is worth anything in a mailbox, hours.
@@ -40,6 +40,7 @@ impl Device {
         match up {
             FilesUp::Answer(id, result) => self.answer(id, result),
             FilesUp::Notice(notice) => self.notice(tx, notice)?,
+            FilesUp::Progress(progress) => self.events.push(Event::Progress(progress)),
             FilesUp::Ask(contact, ask) => {
                 let cx = cx!(self, now, tx, conversations);
                 self.conversations.signal(
@@ -61,6 +62,9 @@ impl Device {
                     &word,
                     FILE_SIGNAL_TTL,
                 )?;
+            }
+            FilesUp::Write(contact, word) => {
+                self.conversations.say_soon(tx, now.wall, contact, kind::FILE_WORD, &word)?;
             }
             FilesUp::Live(contact, chunk) => {
                 let packet = Conversations::seal_chunk(tx, now.wall, contact, chunk)?;

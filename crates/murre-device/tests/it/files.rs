@@ -13,11 +13,11 @@ use murre_log::chunk::CHUNK;
 
 const HOUR: u64 = 60 * MINUTE;
 
-fn bytes(len: usize, salt: u8) -> Vec<u8> {
+pub fn bytes(len: usize, salt: u8) -> Vec<u8> {
     (0..len).map(|i| (i as u32).wrapping_mul(2_654_435_761).to_be_bytes()[0] ^ salt).collect()
 }
 
-fn open(world: &mut World, who: HostNo, chat: LogId, name: &str) -> u64 {
+pub fn open(world: &mut World, who: HostNo, chat: LogId, name: &str) -> u64 {
     let (name, mime) = (name.to_owned(), "application/octet-stream".to_owned());
     match world.ask(who, Command::Files(FilesCommand::Open { chat, name, mime })) {
         Ok(Answer::Upload { upload }) => upload,
@@ -25,7 +25,7 @@ fn open(world: &mut World, who: HostNo, chat: LogId, name: &str) -> u64 {
     }
 }
 
-fn piece(
+pub fn piece(
     world: &mut World,
     who: HostNo,
     upload: u64,
@@ -37,7 +37,7 @@ fn piece(
     world.ask(who, Command::Files(FilesCommand::Piece { upload, offset, bytes, last }))
 }
 
-fn upload(world: &mut World, who: HostNo, chat: LogId, name: &str, data: &[u8]) -> u64 {
+pub fn upload(world: &mut World, who: HostNo, chat: LogId, name: &str, data: &[u8]) -> u64 {
     let upload = open(world, who, chat, name);
     let mut offset = 0;
     loop {
@@ -51,7 +51,7 @@ fn upload(world: &mut World, who: HostNo, chat: LogId, name: &str, data: &[u8]) 
     }
 }
 
-fn send_files(world: &mut World, who: HostNo, chat: LogId, text: &str, files: Vec<u64>) -> MessageId {
+pub fn send_files(world: &mut World, who: HostNo, chat: LogId, text: &str, files: Vec<u64>) -> MessageId {
     let text = text.to_owned();
     let command = ConversationsCommand::Send { chat, text, reply_to: None, client_id: None, files };
     match world.ask(who, Command::Conversations(command)) {
@@ -60,23 +60,23 @@ fn send_files(world: &mut World, who: HostNo, chat: LogId, text: &str, files: Ve
     }
 }
 
-fn file(world: &World, who: HostNo, message: MessageId, index: u16) -> Option<query::FileInfo> {
+pub fn file(world: &World, who: HostNo, message: MessageId, index: u16) -> Option<query::FileInfo> {
     query::file(world.view(who), message, index).ok()
 }
 
-fn complete(world: &World, who: HostNo, message: MessageId) -> bool {
+pub fn complete(world: &World, who: HostNo, message: MessageId) -> bool {
     file(world, who, message, 0).is_some_and(|f| f.state == FileState::Complete)
 }
 
-fn is(world: &World, who: HostNo, message: MessageId, state: FileState) -> bool {
+pub fn is(world: &World, who: HostNo, message: MessageId, state: FileState) -> bool {
     file(world, who, message, 0).is_some_and(|f| f.state == state)
 }
 
-fn theirs(world: &World, who: HostNo, message: MessageId) -> Option<Theirs> {
+pub fn theirs(world: &World, who: HostNo, message: MessageId) -> Option<Theirs> {
     file(world, who, message, 0).and_then(|f| f.theirs)
 }
 
-fn content(world: &World, who: HostNo, message: MessageId, index: u16) -> Vec<u8> {
+pub fn content(world: &World, who: HostNo, message: MessageId, index: u16) -> Vec<u8> {
     let mut out = Vec::new();
     for part in 0.. {
         match query::file_part(world.view(who), message, index, part).unwrap() {
@@ -87,12 +87,12 @@ fn content(world: &World, who: HostNo, message: MessageId, index: u16) -> Vec<u8
     out
 }
 
-fn step(world: &World, who: HostNo, step: FileStep) -> bool {
+pub fn step(world: &World, who: HostNo, step: FileStep) -> bool {
     world.hosts[who].notices.iter().any(|n| matches!(n, Notice::File { step: s, .. } if *s == step))
 }
 
 /// Alice and Bob, accepted, both there, with a live link.
-fn friends(nodes: usize) -> (World, HostNo, HostNo, LogId) {
+pub fn friends(nodes: usize) -> (World, HostNo, HostNo, LogId) {
     let mut world = World::new(nodes);
     let (bob, alice) = (world.person("Bob"), world.person("Alice"));
     world.run(MINUTE);
@@ -183,7 +183,7 @@ fn a_large_file_waits_until_both_are_there_and_goes_on_where_it_stopped() {
     assert!(world.run_until(MINUTE, |w| theirs(w, alice, message) == Some(Theirs::Has)));
 }
 
-fn file_bytes(world: &World, who: HostNo, message: MessageId) -> u64 {
+pub fn file_bytes(world: &World, who: HostNo, message: MessageId) -> u64 {
     file(world, who, message, 0).map_or(0, |f| f.here)
 }
 
@@ -227,6 +227,7 @@ fn a_file_that_the_chat_has_seen_travels_once() {
     let first = send_files(&mut world, alice, chat, "", vec![first]);
     assert!(world.run_until(10 * MINUTE, |w| theirs(w, alice, first) == Some(Theirs::Has)));
     let frames = world.chunk_frames;
+    assert!(frames >= 4, "the first one did travel");
     let again = upload(&mut world, alice, chat, "another name", &data);
     let again = send_files(&mut world, alice, chat, "", vec![again]);
     assert!(world.run_until(10 * MINUTE, |w| state(w, alice, again) == MessageState::Delivered));
@@ -277,6 +278,8 @@ fn a_receiver_who_gives_a_file_up_keeps_nothing_of_it_and_may_want_it_again() {
     assert_eq!(world.ask(bob, fetch), Ok(Answer::Done));
     assert!(world.run_until(10 * MINUTE, |w| complete(w, bob, message)));
     assert_eq!(content(&world, bob, message, 0), data);
+    assert!(world.run_until(MINUTE, |w| theirs(w, alice, message) == Some(Theirs::Has)));
+    assert!(step(&world, alice, FileStep::Declined) && step(&world, alice, FileStep::Delivered));
 }
 
 #[test]
@@ -291,6 +294,7 @@ fn a_sender_who_takes_a_file_back_sends_no_more_of_it() {
     assert!(
         world.run_until(MINUTE, |w| file(w, bob, message, 0).is_some_and(|f| f.state == FileState::Gone))
     );
+    let frames = world.chunk_frames;
     let fetch = Command::Files(FilesCommand::Fetch { message, index: 0 });
     assert_eq!(world.ask(bob, fetch), Ok(Answer::Done));
     world.run(MINUTE);
@@ -299,6 +303,7 @@ fn a_sender_who_takes_a_file_back_sends_no_more_of_it() {
         Some(FileState::Gone),
         "asked, and told again"
     );
+    assert_eq!(world.chunk_frames, frames, "nothing of it travels");
     assert_eq!(content(&world, alice, message, 0), data, "her own copy stays");
 }
 

@@ -3,6 +3,7 @@
 mod block;
 mod contact;
 mod doors;
+mod file_faults;
 mod files;
 mod finding;
 mod full;

@@ -2,15 +2,19 @@
 //! delay. Faults are the simulator's business; here the paths are walked one by one.
 
 use murre_core::id::PeerKey;
+use murre_core::store::Rows;
 use murre_core::{
-    Addr, CommandId, Dest, Input, LinkCaps, LinkDownReason, LinkId, LinkKind, LinkUp, Mono, NetworkParams,
-    Now, Output, PeerRef, Rng, Transmit, View, Wall,
+    Addr, BlobNo, CommandId, Dest, Direction, Input, LinkCaps, LinkDownReason, LinkId, LinkKind, LinkUp,
+    Mono, NetworkParams, Now, Output, PeerRef, Range, Rng, Space, Transmit, TurnError, View, ViewError, Wall,
 };
 use murre_crypto::{NodeKey, Phrase, Secret};
 use murre_custodian::{Config as NodeConfig, Custodian};
-use murre_device::{Answer, Command, CommandError, Config, Device, Event, Init, NetworkCommand, Notice};
+use murre_device::{
+    Answer, Command, CommandError, Config, Device, Event, Init, NetworkCommand, Notice, Progress, rows,
+};
 use murre_mailbox::NetworkFile;
 use murre_store::{MemoryStore, Store};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 const DELAY: u64 = 5;
@@ -30,6 +34,14 @@ pub struct Host {
     secret: Option<[u8; 32]>,
     pub answers: BTreeMap<u64, Result<Answer, CommandError>>,
     pub notices: Vec<Notice>,
+    /// How files went on, and when that was told.
+    pub progress: Vec<(u64, Progress)>,
+    /// Turns of its device that stored something.
+    pub writes: u64,
+    /// Rows of the outbox that its device has read.
+    pub outbox_rows: u64,
+    /// The most that one turn read.
+    pub outbox_turn: u64,
 }
 
 enum Happening {
@@ -154,6 +166,25 @@ impl World {
         gone.into_iter().for_each(|l| self.down(l));
     }
 
+    /// The link between two breaks; they may find each other again.
+    pub fn cut(&mut self, a: HostNo, b: HostNo) {
+        for link in self.between(a, b) {
+            self.down(link);
+        }
+    }
+
+    /// Bytes come to `to` over a link to `from`, as if `from` had sent them.
+    pub fn forge(&mut self, from: HostNo, to: HostNo, bytes: &[u8]) {
+        for link in self.between(from, to) {
+            self.at(0, Happening::Input(to, Input::Frame { link, bytes: bytes.to_vec() }));
+        }
+    }
+
+    fn between(&self, a: HostNo, b: HostNo) -> Vec<LinkId> {
+        let of = |ends: &(usize, usize)| *ends == (a, b) || *ends == (b, a);
+        self.links.iter().filter(|(_, ends)| of(ends)).map(|(link, _)| *link).collect()
+    }
+
     fn down(&mut self, link: LinkId) {
         if let Some((a, b)) = self.links.remove(&link) {
             for end in [a, b] {
@@ -184,8 +215,7 @@ impl World {
         }
         let now = self.clock();
         let host = &mut self.hosts[i];
-        let Machine::Device(device) = &mut host.machine else { panic!("host {i} is off") };
-        device.handle_commands(now, &host.store, list).unwrap();
+        host.turn(|device, view| device.handle_commands(now, view, list));
         self.drain(i);
         ids
     }
@@ -221,7 +251,7 @@ impl World {
                     let now = self.clock();
                     let host = &mut self.hosts[i];
                     match &mut host.machine {
-                        Machine::Device(d) => d.handle_timeout(now, &host.store).unwrap(),
+                        Machine::Device(_) => host.turn(|d, view| d.handle_timeout(now, view)),
                         Machine::Node(n) => n.handle_timeout(now, &host.store).unwrap(),
                         Machine::Off => continue,
                     }
@@ -242,7 +272,7 @@ impl World {
                     return;
                 }
                 match &mut host.machine {
-                    Machine::Device(d) => d.handle_input(now, &host.store, input).unwrap(),
+                    Machine::Device(_) => host.turn(|d, view| d.handle_input(now, view, input)),
                     Machine::Node(n) => n.handle_input(now, &host.store, input).unwrap(),
                     Machine::Off => return,
                 }
@@ -277,12 +307,16 @@ impl World {
             Machine::Device(d) => {
                 while let Some(output) = d.poll_output() {
                     match output {
-                        Output::Commit(batch) => apply(&mut host.store, batch),
+                        Output::Commit(batch) => {
+                            host.writes += u64::from(!batch.is_empty());
+                            apply(&mut host.store, batch);
+                        }
                         Output::Transmit(t) => transmits.push(t),
                         Output::Event(Event::Answer { id, result }) => {
                             host.answers.insert(id.0, result);
                         }
                         Output::Event(Event::Notice { notice, .. }) => host.notices.push(notice),
+                        Output::Event(Event::Progress(progress)) => host.progress.push((self.now, progress)),
                         Output::Event(Event::Solve { id, puzzle }) => {
                             let solution = puzzle.solve(0, u64::MAX);
                             let command = NetworkCommand::PuzzleDone { id, solution };
@@ -392,6 +426,51 @@ impl Host {
             secret,
             answers: BTreeMap::new(),
             notices: Vec::new(),
+            progress: Vec::new(),
+            writes: 0,
+            outbox_rows: 0,
+            outbox_turn: 0,
         }
+    }
+
+    /// One turn of its device, whose reads are counted.
+    fn turn(&mut self, verb: impl FnOnce(&mut Device, &dyn View) -> Result<(), TurnError>) {
+        let Machine::Device(device) = &mut self.machine else { panic!("no device runs here") };
+        let view = Reads { inner: &self.store, outbox: Cell::new(0) };
+        verb(device, &view).unwrap();
+        self.outbox_rows += view.outbox.get();
+        self.outbox_turn = self.outbox_turn.max(view.outbox.get());
+    }
+}
+
+/// A view that counts rows of the outbox.
+struct Reads<'a> {
+    inner: &'a MemoryStore,
+    outbox: Cell<u64>,
+}
+
+impl Reads<'_> {
+    fn count(&self, space: Space, rows: usize) {
+        if space == rows::OUTBOX {
+            self.outbox.set(self.outbox.get() + rows as u64);
+        }
+    }
+}
+
+impl View for Reads<'_> {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, ViewError> {
+        let value = self.inner.get(space, key)?;
+        self.count(space, usize::from(value.is_some()));
+        Ok(value)
+    }
+
+    fn scan(&self, space: Space, range: &Range, dir: Direction, limit: usize) -> Result<Rows, ViewError> {
+        let rows = self.inner.scan(space, range, dir, limit)?;
+        self.count(space, rows.len());
+        Ok(rows)
+    }
+
+    fn blob(&self, blob: BlobNo, offset: u64, len: usize) -> Result<Option<Vec<u8>>, ViewError> {
+        self.inner.blob(blob, offset, len)
     }
 }

@@ -223,10 +223,11 @@ fn logs(put: &mut Put<'_>, rng: &mut Rng) {
     put("log_packet", Packet::Signal(signal.clone()).encode());
     let (shape, sealed) = super::file();
     let leaves: Vec<[u8; 32]> = (0..).zip(&sealed).map(|(i, s)| murre_log::chunk::leaf(i, s)).collect();
+    let page = murre_log::chunk::PageTree::new(leaves);
     for (index, sealed) in (0..).zip(&sealed) {
         // Whole chunks are long: the short last one is enough for the corpus.
         if sealed.len() < 1_000 {
-            let chunk = murre_log::Chunk::new(shape.id(&super::FILE_KEY), index, &leaves, sealed.clone());
+            let chunk = murre_log::Chunk::new(shape.id(&super::FILE_KEY), index, &page, sealed.clone());
             put("chunk", chunk.encode());
             put("log_packet", Packet::Chunk(chunk).encode());
         }

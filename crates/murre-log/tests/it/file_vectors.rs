@@ -7,7 +7,7 @@
 use murre_core::id::Bytes;
 use murre_core::{Label, codec};
 use murre_crypto::{Secret, seal};
-use murre_log::chunk::{CHUNK, PAGE, leaf, open_chunk, page_root, seal_chunk};
+use murre_log::chunk::{CHUNK, PAGE, PageTree, leaf, open_chunk, page_root, seal_chunk};
 use murre_log::wire::MAX_PACKET;
 use murre_log::{Chunk, OpenError, Shape};
 use serde::{Deserialize, Serialize};
@@ -70,7 +70,8 @@ fn good() -> Value {
 /// The short last chunk of a file of two, whole, and with one thing wrong.
 fn small() -> (Made, Chunk) {
     let made = make(CHUNK as u64 + 40);
-    let chunk = Chunk::new(made.shape.id(&KEY), 1, &made.leaves, made.sealed[1].clone());
+    let chunk =
+        Chunk::new(made.shape.id(&KEY), 1, &PageTree::new(made.leaves.clone()), made.sealed[1].clone());
     (made, chunk)
 }
 

@@ -5,7 +5,9 @@ use crate::v1;
 use murre_device::query::{
     ChatInfo, ContactInfo, FileInfo, FileState, InviteInfo, MessageInfo, SafetyInfo, StatusInfo, Theirs,
 };
-use murre_device::{Check, ContactState, DoorProblem, FileStep, MessageState, Notice, Warning};
+use murre_device::{
+    Check, ContactState, DoorProblem, FileStep, MessageState, Notice, Progress, ProgressKind, Warning,
+};
 
 fn text(id: Option<impl ToString>) -> String {
     id.map(|id| id.to_string()).unwrap_or_default()
@@ -160,6 +162,23 @@ const fn file_step(step: FileStep) -> &'static str {
     }
 }
 
+fn file_progress(progress: Progress) -> v1::FileProgress {
+    let kind = match progress.kind {
+        ProgressKind::Receiving => "receiving",
+        ProgressKind::Sending => "sending",
+        ProgressKind::Storing => "storing",
+        ProgressKind::Waiting => "waiting",
+    };
+    v1::FileProgress {
+        chat: progress.chat.to_string(),
+        message: progress.message.to_string(),
+        index: progress.index.into(),
+        kind: kind.to_owned(),
+        bytes: progress.bytes,
+        size: progress.size,
+    }
+}
+
 pub(super) fn message_status(info: StatusInfo) -> v1::MessageStatus {
     v1::MessageStatus {
         message: info.id.to_string(),
@@ -182,6 +201,7 @@ pub(super) fn event(page: EventPage) -> v1::Event {
     let what = match page {
         EventPage::Skipped { events, .. } => v1::event::What::Skipped(v1::Skipped { events }),
         EventPage::Notice { notice, message, .. } => notice_of(notice, message),
+        EventPage::Progress { progress, .. } => v1::event::What::FileProgress(file_progress(progress)),
     };
     v1::Event { cursor, what: Some(what) }
 }

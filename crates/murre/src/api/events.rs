@@ -15,7 +15,10 @@ impl events_server::Events for Events {
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         // The place to begin is fixed before the answer's head is sent: nothing after that can be missed.
-        let events = self.0.events(request.into_inner().since).await.map_err(status)?;
+        let v1::WatchRequest { since, progress } = request.into_inner();
+        let events =
+            if progress { self.0.events_with_progress(since).await } else { self.0.events(since).await };
+        let events = events.map_err(status)?;
         let stream = stream::unfold(Some(events), |events| async move {
             let mut events = events?;
             match events.next().await {

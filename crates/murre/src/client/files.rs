@@ -1,5 +1,6 @@
 //! Files: handing one over, saving one.
 
+use super::place::give_name;
 use super::{Client, ClientError, MAX_ANSWER};
 use crate::v1::files_client::FilesClient;
 use crate::v1::{self, FileRequest};
@@ -243,14 +244,13 @@ async fn write_whole(
     if overwrite {
         tokio::fs::rename(&part.path, path).await.map_err(broken)?;
     } else {
-        // Unlike a rename, a link never replaces what came there meanwhile.
-        match tokio::fs::hard_link(&part.path, path).await {
+        let (from, to) = (part.path.clone(), path.to_owned());
+        let named = tokio::task::spawn_blocking(move || give_name(&from, &to)).await;
+        match named.map_err(io::Error::from).flatten() {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 return Err(SaveError::Exists { path: path.to_owned() });
             }
-            // A file system without links.
-            Err(_) if !path.exists() => tokio::fs::rename(&part.path, path).await.map_err(broken)?,
             Err(error) => return Err(broken(error)),
         }
     }

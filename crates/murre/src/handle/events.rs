@@ -5,15 +5,16 @@
 //!   reader: newest changed? -> rows after my cursor, a page at a time -> hand out -> cursor := last of them
 //! ```
 //!
-//! The rows are the only source. What wakes the reader carries no event, so nothing can be handed out twice or
+//! The rows are the only source of events. How far a file is, is no event: it is handed out in between to whoever asked
+//! for it, and never after an event that came later. What wakes the reader carries no event, so nothing can be handed out twice or
 //! before it is durable, and a slow listener costs nothing but its own lag.
 
 use super::{CallError, Handle};
 use murre_core::id::MessageId;
-use murre_device::Notice;
 use murre_device::query::{self, MessageInfo};
+use murre_device::{Notice, Progress};
 use std::collections::VecDeque;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 /// Events read at once.
 const PAGE: usize = 256;
@@ -37,6 +38,20 @@ pub enum EventPage {
         /// How many are missing.
         events: u64,
     },
+    /// How far a file under way is: not stored, and without a place of its own.
+    Progress {
+        /// The place of the event before it.
+        cursor: u64,
+        /// How far.
+        progress: Progress,
+    },
+}
+
+/// Something that passes by, and after which durable event it happened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Passing {
+    pub after: u64,
+    pub progress: Progress,
 }
 
 impl EventPage {
@@ -44,7 +59,9 @@ impl EventPage {
     #[must_use]
     pub const fn cursor(&self) -> u64 {
         match self {
-            Self::Notice { cursor, .. } | Self::Skipped { cursor, .. } => *cursor,
+            Self::Notice { cursor, .. } | Self::Skipped { cursor, .. } | Self::Progress { cursor, .. } => {
+                *cursor
+            }
         }
     }
 }
@@ -54,6 +71,7 @@ impl EventPage {
 pub struct Events {
     handle: Handle,
     newest: watch::Receiver<u64>,
+    passing: Option<broadcast::Receiver<Passing>>,
     closing: watch::Receiver<bool>,
     cursor: u64,
     ready: VecDeque<EventPage>,
@@ -63,10 +81,11 @@ impl Events {
     pub(super) fn new(
         handle: Handle,
         newest: watch::Receiver<u64>,
+        passing: Option<broadcast::Receiver<Passing>>,
         closing: watch::Receiver<bool>,
         cursor: u64,
     ) -> Self {
-        Self { handle, newest, closing, cursor, ready: VecDeque::new() }
+        Self { handle, newest, passing, closing, cursor, ready: VecDeque::new() }
     }
 
     /// The next event, waiting for it if need be. Dropping the future loses nothing.
@@ -86,11 +105,30 @@ impl Events {
                 continue;
             }
             tokio::select! {
+                biased;
                 changed = self.newest.changed() => changed.map_err(|_| CallError::Stopping)?,
                 _ = self.closing.wait_for(|closing| *closing) => return Err(CallError::Stopping),
+                Passing { after, progress } = pass(&mut self.passing) => {
+                    // What was told before an event that is handed out already says nothing any more.
+                    if after >= self.cursor {
+                        return Ok(EventPage::Progress { cursor: self.cursor, progress });
+                    }
+                }
             }
         }
     }
+}
+
+/// The next that passes by. A slow listener has lost some.
+async fn pass(passing: &mut Option<broadcast::Receiver<Passing>>) -> Passing {
+    while let Some(from) = passing {
+        match from.recv().await {
+            Ok(passing) => return passing,
+            Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => *passing = None,
+        }
+    }
+    std::future::pending().await
 }
 
 // spec: A-8, A-10
@@ -148,7 +186,7 @@ mod tests {
             page.iter()
                 .map(|event| match event {
                     EventPage::Skipped { cursor, events } => (*cursor, Some(*events)),
-                    EventPage::Notice { cursor, .. } => (*cursor, None),
+                    EventPage::Notice { cursor, .. } | EventPage::Progress { cursor, .. } => (*cursor, None),
                 })
                 .collect()
         };

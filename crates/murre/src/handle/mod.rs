@@ -11,6 +11,7 @@ mod reader;
 pub(crate) mod resolve;
 
 pub use error::CallError;
+pub(crate) use events::Passing;
 pub use events::{EventPage, Events};
 pub use pages::Place;
 pub use resolve::MIN_PREFIX;
@@ -33,7 +34,7 @@ use reader::Reader;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
 /// Messages of a history page when nothing else is asked.
@@ -46,6 +47,7 @@ pub(crate) struct Parts {
     pub driver: Driver<Device>,
     pub reader: SqliteReader,
     pub newest: watch::Receiver<u64>,
+    pub passing: broadcast::Sender<Passing>,
     pub closing: watch::Receiver<bool>,
     pub wiped: watch::Sender<bool>,
     pub net: NetHandle,
@@ -69,6 +71,7 @@ struct Inner {
     driver: Driver<Device>,
     reader: Reader,
     newest: watch::Receiver<u64>,
+    passing: broadcast::Sender<Passing>,
     closing: watch::Receiver<bool>,
     wiped: watch::Sender<bool>,
     net: NetHandle,
@@ -101,9 +104,9 @@ impl Handle {
     /// # Errors
     /// The system gave no thread.
     pub(crate) fn new(parts: Parts) -> std::io::Result<Self> {
-        let Parts { driver, reader, newest, closing, wiped, net, facts } = parts;
+        let Parts { driver, reader, newest, passing, closing, wiped, net, facts } = parts;
         let (reader, clock) = (Reader::start(reader)?, Clock::start());
-        Ok(Self(Arc::new(Inner { driver, reader, newest, closing, wiped, net, facts, clock })))
+        Ok(Self(Arc::new(Inner { driver, reader, newest, passing, closing, wiped, net, facts, clock })))
     }
 
     /// What does not change while the home runs.
@@ -415,12 +418,29 @@ impl Handle {
     /// [`CallError::CursorAhead`] and what reading says.
     // spec: A-9
     pub async fn events(&self, since: Option<u64>) -> Result<Events, CallError> {
+        self.listen(since, None).await
+    }
+
+    /// The same, and between them how files under way go on, from now on.
+    ///
+    /// # Errors
+    /// [`CallError::CursorAhead`] and what reading says.
+    // spec: A-22
+    pub async fn events_with_progress(&self, since: Option<u64>) -> Result<Events, CallError> {
+        self.listen(since, Some(self.0.passing.subscribe())).await
+    }
+
+    async fn listen(
+        &self,
+        since: Option<u64>,
+        passing: Option<broadcast::Receiver<Passing>>,
+    ) -> Result<Events, CallError> {
         let newest = self.read(|view| Ok(query::last_cursor(view)?)).await?;
         let from = since.unwrap_or(newest);
         if from > newest {
             return Err(CallError::CursorAhead { given: from, newest });
         }
-        Ok(Events::new(self.clone(), self.0.newest.clone(), self.0.closing.clone(), from))
+        Ok(Events::new(self.clone(), self.0.newest.clone(), passing, self.0.closing.clone(), from))
     }
 
     pub(super) fn wall(&self) -> Wall {

@@ -5,6 +5,7 @@ mod driver;
 mod home;
 mod metrics;
 mod people;
+mod progress;
 mod room;
 mod running;
 mod toy;
