@@ -19,6 +19,18 @@ pub struct Config {
     pub bootstrap: Vec<PeerRef>,
     /// Bytes it may hold.
     pub disk: u64,
+    /// What it was before, in the same process.
+    pub before: Before,
+}
+
+/// What a node goes on with that is opened anew in the same process: a store that failed takes the machine away, not
+/// what it was told. At the start of a process: the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Before {
+    /// It was told to [`Command::Drain`].
+    pub leaving: bool,
+    /// It had no room to write, see [`Event::Room`].
+    pub without_room: bool,
 }
 
 /// Names one puzzle that was given out.
@@ -43,10 +55,12 @@ pub enum Command {
     },
     /// How is the node?
     Status,
-    /// Whether the store has room to write more. It has until this says otherwise.
-    Room {
-        /// Whether it has.
-        there_is: bool,
+    /// What the shell sees of the disk under the store. A write that failed for want of room says zero and `false`.
+    Disk {
+        /// Bytes free for this node.
+        free: u64,
+        /// Whether the reserve ([`DISK_RESERVE`](crate::limits::DISK_RESERVE)) lies on it.
+        reserve: bool,
     },
     /// Begin nothing new and say [`Event::Drained`] when what is under way is answered.
     Drain,
@@ -85,6 +99,13 @@ pub enum Event {
         /// The descriptor.
         descriptor: Descriptor,
     },
+    /// Room to write came or went: while there is none, nothing new is taken in.
+    Room {
+        /// Whether there is.
+        there_is: bool,
+    },
+    /// There is room for the reserve: lay it and say so with the next [`Command::Disk`].
+    LayReserve,
     /// Nothing is under way any more, or the time for it is up.
     Drained {
         /// What was not finished.

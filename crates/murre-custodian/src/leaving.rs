@@ -19,6 +19,13 @@ pub struct Leaving {
 }
 
 impl Leaving {
+    /// One that was asked before it was opened. Nothing is under way in a machine that was just opened, so its first
+    /// turn is the end of it.
+    #[must_use]
+    pub const fn opened(asked: bool) -> Self {
+        Self { until: if asked { Some(Mono(0)) } else { None }, told: false }
+    }
+
     /// Begins, if it has not begun.
     pub fn begin(&mut self, now: Mono) {
         self.until.get_or_insert(now.plus(DRAIN_MS));
@@ -73,5 +80,8 @@ mod tests {
         busy.begin(Mono(9_000));
         assert!(!busy.over(Mono(5 + DRAIN_MS - 1), 3), "a second call gives it no more time");
         assert!(busy.over(Mono(5 + DRAIN_MS), 3));
+        let mut anew = Leaving::opened(true);
+        assert!(anew.is() && anew.over(Mono(7), 0) && !anew.over(Mono(8), 0));
+        assert!(!Leaving::opened(false).is());
     }
 }

@@ -9,6 +9,7 @@
 //! | [`repair`] | pulls what is missing from neighbours in the ring | decide what may be stored |
 //! | [`feeder`] | keeps the directory of nodes the same everywhere, issues the own descriptor | use it |
 //! | [`leaving`] | ends a node in order | stop anything |
+//! | [`room`] | whether the disk has room, from what the shell sees of it | look at a disk |
 //! | [`tally`] | counts, without names | |
 //! | [`waiters`] | lists that wait for something new | read the list |
 //! | [`calls`], [`links`] | requests under way, links and what each may ask for | |
@@ -33,6 +34,7 @@ pub mod links;
 mod machine;
 pub mod query;
 pub mod repair;
+pub mod room;
 pub mod route;
 pub mod rows;
 pub mod tally;
@@ -41,7 +43,7 @@ pub mod waiters;
 #[cfg(test)]
 mod tests;
 
-pub use command::{Answer, Command, Config, Event, OpenError, PuzzleId};
+pub use command::{Answer, Before, Command, Config, Event, OpenError, PuzzleId};
 pub use machine::Custodian;
 pub use query::NodeStatus;
 pub use tally::Tally;

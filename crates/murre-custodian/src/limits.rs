@@ -62,6 +62,12 @@ pub const PRESSURE_PERCENT: u64 = 60;
 pub const RESERVE_PERCENT: u64 = 80;
 /// Bytes that the rows of one box are reckoned at, beside the box itself.
 pub const BOX_ROWS_BYTES: u64 = 1_024;
+/// Below so many free bytes on the disk of its store a node takes nothing in.
+pub const DISK_LOW: u64 = 16 << 20;
+/// From so many free bytes on it does again, and lays its reserve.
+pub const DISK_BACK: u64 = 32 << 20;
+/// Bytes of the reserve, which is given up on a full disk: as many as the store writes before it tidies.
+pub const DISK_RESERVE: u64 = 4 << 20;
 /// Rows a sweep removes in one turn; it comes back at once for more.
 pub const SWEEP_ROWS: usize = 512;
 /// Time between two sweeps of expired rows, ms.

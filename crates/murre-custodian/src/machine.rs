@@ -9,6 +9,7 @@ use crate::leaving::Leaving;
 use crate::links::Links;
 use crate::query::{self, NodeStatus};
 use crate::repair::Repair;
+use crate::room::Room;
 use crate::route::Up;
 use crate::tally::Tally;
 use crate::waiters::Waiters;
@@ -48,6 +49,7 @@ pub struct Custodian {
     pub(crate) calls: Calls,
     pub(crate) links: Links,
     pub(crate) leaving: Leaving,
+    pub(crate) room: Room,
     pub(crate) tally: Tally,
     outputs: VecDeque<Output<Event>>,
 }
@@ -74,7 +76,8 @@ impl Custodian {
         let params = config.network.params;
         let directory = Directory::open(view, config.network)?;
         let feeder = Feeder::open(view, directory, me, config.addrs, config.bootstrap)?;
-        let boxes = Boxes::open(view, config.disk, rng.next_u64())?;
+        let room = Room::opened(config.before.without_room);
+        let boxes = Boxes::open(view, config.disk, rng.next_u64(), room.there_is())?;
         Ok(Self {
             rng,
             key: config.key,
@@ -87,7 +90,9 @@ impl Custodian {
             waiters: Waiters::default(),
             calls: Calls::default(),
             links: Links::default(),
-            leaving: Leaving::default(),
+            // spec: K-45
+            leaving: Leaving::opened(config.before.leaving),
+            room,
             tally: Tally::default(),
             outputs: VecDeque::new(),
         })
@@ -185,8 +190,8 @@ impl Custodian {
                 coordinating: self.coordinator.count() as u64,
                 ..query::status(&work.tx)?
             }),
-            Command::Room { there_is } => {
-                self.boxes.set_room(there_is);
+            Command::Disk { free, reserve } => {
+                self.disk(work, free, reserve);
                 Answer::Done
             }
             Command::Drain => {
@@ -194,6 +199,19 @@ impl Custodian {
                 Answer::Done
             }
         })
+    }
+
+    /// What the disk looks like, and what that changes.
+    fn disk(&mut self, work: &mut Work<'_>, free: u64, reserve: bool) {
+        let look = self.room.look(free, reserve);
+        let there_is = self.room.there_is();
+        self.boxes.set_room(there_is);
+        if look.changed {
+            work.out.push(Output::Event(Event::Room { there_is }));
+        }
+        if look.lay {
+            work.out.push(Output::Event(Event::LayReserve));
+        }
     }
 
     /// Begins nothing new from here on, and lets nobody wait.

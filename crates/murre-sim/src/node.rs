@@ -4,7 +4,7 @@ use crate::machine::{Cmd, Ev, Machine, Program, Stimulus};
 use murre_core::id::PeerKey;
 use murre_core::{Addr, Now, Output, PeerRef, TurnError, View};
 use murre_crypto::{NodeKey, Secret};
-use murre_custodian::{Config, Custodian};
+use murre_custodian::{Before, Config, Custodian};
 use murre_mailbox::NetworkFile;
 
 /// Everything a custodian is started with.
@@ -42,6 +42,7 @@ impl Program for NodeProgram {
             addrs: vec![self.addr.clone()],
             bootstrap: self.bootstrap.clone(),
             disk: self.disk,
+            before: Before::default(),
         };
         let node = Custodian::open(seed, view, config).map_err(|e| format!("{e:?}"))?;
         Ok(Box::new(NodeMachine(node)))

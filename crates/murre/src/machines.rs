@@ -1,6 +1,6 @@
 //! Device and custodian as the driver sees them. Nothing is decided here.
 
-use crate::driver::{Machine, Told};
+use crate::driver::{DiskSeen, Machine, Told};
 use murre_core::{CommandId, Input, Now, Output, TurnError, View};
 use murre_crypto::puzzle::Solution;
 use murre_custodian::{Custodian, PuzzleId};
@@ -65,6 +65,8 @@ pub enum NodeNotice {
     Ready,
     /// So many nodes are known, itself included.
     Nodes(usize),
+    /// Room to write on its disk came or went.
+    Room(bool),
     /// It was asked to stop, and nothing is under way any more; or so much is, and its time is up.
     Drained(usize),
 }
@@ -101,6 +103,8 @@ impl Machine for Custodian {
             murre_custodian::Event::Answer { id, answer } => Told::Answer(id, answer),
             murre_custodian::Event::Solve { id, puzzle } => Told::Solve(id.0, puzzle),
             murre_custodian::Event::Ready { .. } => Told::Notice(NodeNotice::Ready),
+            murre_custodian::Event::Room { there_is } => Told::Notice(NodeNotice::Room(there_is)),
+            murre_custodian::Event::LayReserve => Told::LayReserve,
             murre_custodian::Event::Drained { left } => Told::Notice(NodeNotice::Drained(left)),
             murre_custodian::Event::DirectoryChanged { nodes } => Told::Notice(NodeNotice::Nodes(nodes)),
         }
@@ -110,7 +114,8 @@ impl Machine for Custodian {
         murre_custodian::Command::PuzzleDone { id: PuzzleId(id), solution }
     }
 
-    fn room(there_is: bool) -> Option<Self::Command> {
-        Some(murre_custodian::Command::Room { there_is })
+    fn disk(seen: DiskSeen) -> Option<Self::Command> {
+        let DiskSeen { free, reserve } = seen;
+        Some(murre_custodian::Command::Disk { free, reserve })
     }
 }

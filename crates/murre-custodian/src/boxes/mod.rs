@@ -75,13 +75,13 @@ impl Boxes {
     ///
     /// # Errors
     /// [`TurnError`] if the store fails or a row is damaged.
-    pub fn open(view: &dyn View, size: u64, incarnation: u64) -> Result<Self, TurnError> {
+    pub fn open(view: &dyn View, size: u64, incarnation: u64, room: bool) -> Result<Self, TurnError> {
         let mut epochs = BTreeMap::new();
         for (key, value) in view.scan(EPOCHS, &Range::all(), Direction::Forward, MAX_EPOCH_ROWS)? {
             let epoch = key.as_slice().try_into().map_err(|_| TurnError::Damaged { space: EPOCHS.name })?;
             epochs.insert(u64::from_be_bytes(epoch), rows::row(EPOCHS, &value)?);
         }
-        Ok(Self { epochs, size, incarnation, sweep_at: Mono(0), room: true })
+        Ok(Self { epochs, size, incarnation, sweep_at: Mono(0), room })
     }
 
     /// Epochs with live boxes or objects, oldest first.

@@ -2,11 +2,16 @@
 
 use super::mail::{Mail, boxes, cheap, door, holders, parts, put, put_reply, refusal};
 use super::wire::World;
-use crate::limits::DRAIN_MS;
-use crate::{Answer, Command, Event};
+use crate::limits::{DISK_BACK, DISK_LOW, DRAIN_MS};
+use crate::{Answer, Before, Command, Event};
 use murre_core::{CommandId, Mono, Now, Output};
 use murre_mailbox::client::{ClientEvent, PutKey};
 use murre_mailbox::{MailboxKind, PutRefusal, Refusal, Reply, Request};
+
+/// A write failed for want of room.
+const FULL: Command = Command::Disk { free: 0, reserve: false };
+/// Room is back.
+const FREE: Command = Command::Disk { free: DISK_BACK, reserve: true };
 
 fn status(world: &mut World, i: usize) -> crate::NodeStatus {
     let now = Now { mono: Mono(world.now), wall: world.wall() };
@@ -29,7 +34,7 @@ fn without_room_puts_are_refused_reads_served_and_receipts_repeated() {
     let mail = Mail::new(MailboxKind::Account, 80, &world);
     let b = mail.boxed(wall, 1, b"before");
     let (first, _) = put_reply(world.ask(0, put(&b, Some(mail.proof(0)), false)));
-    world.command(0, Command::Room { there_is: false });
+    world.command(0, FULL);
     let more = mail.boxed(wall, 2, b"more");
     assert_eq!(refusal(world.ask(0, put(&more, None, false))), PutRefusal::NoRoom);
     assert!(holders(&world, &more).is_empty());
@@ -48,23 +53,49 @@ fn without_room_puts_are_refused_reads_served_and_receipts_repeated() {
     assert!(said.without_room);
     assert_eq!((said.tally.put_stored, said.tally.put_known, said.tally.put_no_room), (1, 1, 2));
     assert_eq!((said.tally.list_answered, said.tally.get_answered), (1, 1));
-    world.command(0, Command::Room { there_is: true });
+    world.command(0, FREE);
     assert_eq!(put_reply(world.ask(0, put(&more, None, false))).0.len(), 1);
     assert_eq!(put_reply(world.ask(0, object)).0.len(), 1);
     assert!(!status(&mut world, 0).without_room);
 }
 
 #[test]
+fn between_the_marks_a_node_stays_as_it_was_also_when_it_is_opened_anew() {
+    let mut world = World::new(1, cheap());
+    let between = || Command::Disk { free: DISK_LOW, reserve: true };
+    world.command(0, between());
+    assert!(!status(&mut world, 0).without_room);
+    world.command(0, Command::Disk { free: DISK_LOW - 1, reserve: true });
+    world.command(0, between());
+    assert!(status(&mut world, 0).without_room);
+    // A store that failed takes the machine away, not what was found out.
+    world.stop(0);
+    world.nodes[0].before = Before { without_room: true, ..Before::default() };
+    world.start(0);
+    world.command(0, between());
+    assert!(status(&mut world, 0).without_room);
+    world.command(0, Command::Disk { free: DISK_BACK, reserve: false });
+    assert_eq!(
+        (status(&mut world, 0).without_room, world.nodes[0].laid),
+        (true, 1),
+        "the reserve comes first"
+    );
+    world.command(0, FREE);
+    assert!(!status(&mut world, 0).without_room);
+    assert_eq!(world.nodes[0].rooms, [false, true], "told when it changes");
+}
+
+#[test]
 fn a_node_without_room_fetches_nothing_by_repair_until_room_is_back() {
     let mut world = World::new(2, cheap());
     let mail = Mail::new(MailboxKind::Account, 82, &world);
-    world.command(0, Command::Room { there_is: false });
+    world.command(0, FULL);
     let b = mail.boxed(world.wall(), 1, b"only there");
     assert_eq!(put_reply(world.ask(1, put(&b, Some(mail.proof(0)), false))).0.len(), 1);
     world.run(2 * 11 * 60_000);
     assert_eq!(holders(&world, &b), [world.nodes[1].peer]);
     assert_eq!(status(&mut world, 0).tally.repair_fetched, 0);
-    world.command(0, Command::Room { there_is: true });
+    world.command(0, FREE);
     world.run(12 * 60_000);
     assert_eq!(holders(&world, &b).len(), 2);
     assert_eq!(status(&mut world, 0).tally.repair_stored, 1);
@@ -133,6 +164,25 @@ fn a_node_that_leaves_finishes_what_it_coordinates() {
         let node = murre_mailbox::receipt::check(receipt, &(&b).into()).unwrap();
         assert!(holders(&world, &b).contains(&node), "signed and held");
     }
+}
+
+#[test]
+fn a_node_that_was_leaving_when_its_store_failed_is_opened_leaving() {
+    let mut world = World::new(1, cheap());
+    let mail = Mail::new(MailboxKind::Account, 86, &world);
+    world.command(0, Command::Drain);
+    world.stop(0);
+    world.nodes[0].drained.clear();
+    world.nodes[0].before = Before { leaving: true, ..Before::default() };
+    world.start(0);
+    world.run(100);
+    assert_eq!(world.nodes[0].drained, [0], "it says that it is done, as nothing is under way");
+    assert!(status(&mut world, 0).leaving);
+    let (closed, late) = (world.closed.len(), world.dial(0));
+    world.run(100);
+    assert_eq!(world.closed[closed..], [late], "no new link");
+    let b = mail.boxed(world.wall(), 1, b"too late");
+    assert!(holders(&world, &b).is_empty());
 }
 
 #[test]

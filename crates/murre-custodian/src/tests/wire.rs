@@ -24,6 +24,12 @@ pub struct Node {
     pub store: MemoryStore,
     pub machine: Option<Custodian>,
     pub disk: u64,
+    /// What the machine is opened with.
+    pub before: crate::Before,
+    /// How often the reserve was asked for.
+    pub laid: usize,
+    /// What was said of the room.
+    pub rooms: Vec<bool>,
     timeout: Option<Mono>,
     pub ready: bool,
     /// What it said it left undone when it was drained.
@@ -104,6 +110,9 @@ impl World {
             store: MemoryStore::new(),
             machine: None,
             disk: 1 << 40,
+            before: crate::Before::default(),
+            laid: 0,
+            rooms: vec![],
             timeout: None,
             ready: false,
             drained: vec![],
@@ -135,6 +144,7 @@ impl World {
             addrs: vec![],
             bootstrap,
             disk: node.disk,
+            before: node.before,
         }
     }
 
@@ -244,6 +254,8 @@ impl World {
             }
             Event::Ready { .. } => self.nodes[i].ready = true,
             Event::Drained { left } => self.nodes[i].drained.push(left),
+            Event::Room { there_is } => self.nodes[i].rooms.push(there_is),
+            Event::LayReserve => self.nodes[i].laid += 1,
             Event::Answer { .. } | Event::DirectoryChanged { .. } => {}
         }
     }

@@ -144,6 +144,7 @@ impl World {
                     addrs: vec![],
                     bootstrap: if i == 0 { vec![] } else { bootstrap },
                     disk: 1 << 40,
+                    before: murre_custodian::Before::default(),
                 };
                 Machine::Node(Box::new(Custodian::open(seed, &host.store, config).unwrap()))
             }

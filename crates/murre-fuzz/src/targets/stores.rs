@@ -95,6 +95,7 @@ fn node(view: &dyn View) -> Option<Custodian> {
         addrs: vec![],
         bootstrap: vec![],
         disk: 1 << 40,
+        before: murre_custodian::Before::default(),
     };
     no_bug(Custodian::open(SEED, view, config))
 }

@@ -47,10 +47,24 @@ pub trait Machine: Sized + 'static {
     /// The command that brings a puzzle's solution back.
     fn solved(id: u64, solution: Option<Solution>) -> Self::Command;
 
-    /// The command that tells whether the store has room to write more; none for a machine that has no use for it.
-    fn room(_there_is: bool) -> Option<Self::Command> {
+    /// The command that tells what the disk under the store looks like; none for a machine that has no use for it.
+    fn disk(_seen: DiskSeen) -> Option<Self::Command> {
         None
     }
+}
+
+/// What can be seen of the disk under a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskSeen {
+    /// Bytes free for this process.
+    pub free: u64,
+    /// Whether what is kept for a full disk lies there.
+    pub reserve: bool,
+}
+
+impl DiskSeen {
+    /// After a write that failed for want of room.
+    pub const FULL: Self = Self { free: 0, reserve: false };
 }
 
 /// Where an event goes.
@@ -62,6 +76,8 @@ pub enum Told<A, N> {
     Notice(N),
     /// To the blocking thread.
     Solve(u64, Puzzle),
+    /// To the store: lay what is kept for a full disk.
+    LayReserve,
 }
 
 /// Opens a machine from its store.
@@ -98,10 +114,13 @@ pub trait Keeper: Store + Send + 'static {
     /// Tidies what the last transactions left, or leaves it wanted.
     fn tidy(&mut self) {}
 
-    /// Whether there is room to write more. Asked between two transactions.
-    fn has_room(&mut self) -> bool {
-        true
+    /// What the disk looks like; nothing if it does not say. Asked between two transactions.
+    fn disk(&mut self) -> Option<DiskSeen> {
+        None
     }
+
+    /// Sets something aside for a full disk, if there is room.
+    fn lay_reserve(&mut self) {}
 
     /// A write failed for want of room: gives up what was kept for this moment.
     fn give_reserve(&mut self) {}

@@ -26,7 +26,7 @@ mod runner;
 
 pub use clock::Clock;
 pub use counters::{Counters, Counts};
-pub use machine::{Keeper, Machine, Opener, Told};
+pub use machine::{DiskSeen, Keeper, Machine, Opener, Told};
 
 use crate::home::counter::SendCounter;
 use murre_core::{ErrorKind, HasKind, Input, Now, Transmit};

@@ -3,8 +3,8 @@
 use super::counters::{Counters, add};
 use super::puzzles::Puzzles;
 use super::{
-    Ask, AskError, CALM, Clock, Keeper, MAX_COMMANDS, MAX_FAILURES, MAX_TURNS, Machine, Opener, Parts,
-    StartError, StopReason, Told, WINDOW,
+    Ask, AskError, CALM, Clock, DiskSeen, Keeper, MAX_COMMANDS, MAX_FAILURES, MAX_TURNS, Machine, Opener,
+    Parts, StartError, StopReason, Told, WINDOW,
 };
 use crate::home::counter::SendCounter;
 use murre_core::link::Dest;
@@ -23,8 +23,8 @@ const TIDY_EVERY: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_millis(50);
 /// Wait after a step of the index that failed.
 const INDEX_AGAIN: Duration = Duration::from_secs(1);
-/// Time between two looks at whether there is room to write.
-const ROOM_EVERY: Duration = Duration::from_secs(1);
+/// Time between two looks at the disk.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// First wait between two failures in a row, doubled each time; none before the first retry.
 const BACK_OFF: Duration = Duration::from_millis(20);
 
@@ -92,9 +92,9 @@ pub(super) struct Runner<M: Machine, K, O> {
     index_at: Option<Instant>,
     /// Not before this, however much waits: the last step failed.
     index_after: Option<Instant>,
-    /// There was room to write when it was last looked at, or no write has failed since.
-    room: bool,
-    room_at: Option<Instant>,
+    /// What the machine was last told of the disk; nothing if the present one was told nothing.
+    disk: Option<DiskSeen>,
+    disk_at: Option<Instant>,
     // What outlives a machine.
     generation: u64,
     links: BTreeSet<LinkId>,
@@ -143,8 +143,8 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
             tidy_at: None,
             index_at: None,
             index_after: None,
-            room: true,
-            room_at: M::room(true).map(|_| Instant::now()),
+            disk: None,
+            disk_at: M::disk(DiskSeen::FULL).map(|_| Instant::now()),
             generation: 0,
             links: BTreeSet::new(),
             orphans: BTreeSet::new(),
@@ -175,7 +175,7 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
             }
             self.tidy();
             self.index();
-            self.look_for_room();
+            self.look_at_disk();
             if self.stopping {
                 return self.end(StopReason::Asked);
             }
@@ -195,7 +195,7 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
             return;
         }
         let due = self.due.and_then(|at| self.clock.instant(at));
-        let wake = [due, self.tidy_at, self.index_at, self.room_at].into_iter().flatten().min();
+        let wake = [due, self.tidy_at, self.index_at, self.disk_at].into_iter().flatten().min();
         tokio::select! {
             biased;
             ask = self.asks.recv() => match ask {
@@ -346,6 +346,7 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
                         add(&self.counters.puzzles, 1);
                         self.puzzles.give(self.generation, id, puzzle);
                     }
+                    Told::LayReserve => self.store.lay_reserve(),
                 },
             }
         }
@@ -355,9 +356,9 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
     // spec: M-4
     fn recover(&mut self, mut fault: Fault) -> Result<(), StopReason> {
         self.store.rollback();
-        if fault.is_want_of_room() {
+        let full = fault.is_want_of_room();
+        if full {
             self.store.give_reserve();
-            self.room = self.room_at.is_none();
         }
         for (_, waiter) in std::mem::take(&mut self.waiters) {
             let _ = waiter.send(Err(fault.told()));
@@ -372,7 +373,10 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
                     self.machine = machine;
                     self.due = Some(now.mono);
                     self.start_over();
-                    self.tell_room();
+                    self.disk = None;
+                    if full {
+                        self.tell_disk(DiskSeen::FULL);
+                    }
                     return Ok(());
                 }
                 Err(error) => fault = Fault::Open(error.to_string()),
@@ -437,29 +441,25 @@ impl<M: Machine, K: Keeper, O: Opener<M>> Runner<M, K, O> {
         }
     }
 
-    /// Between two transactions, once in [`ROOM_EVERY`]: the machine is told when room to write came or went.
-    fn look_for_room(&mut self) {
-        let Some(at) = self.room_at else { return };
+    /// Between two transactions, once in [`LOOK_EVERY`]: the machine is told what is new about the disk.
+    fn look_at_disk(&mut self) {
+        let Some(at) = self.disk_at else { return };
         let now = Instant::now();
         if at > now {
             return;
         }
-        self.room_at = Some(now + ROOM_EVERY);
-        let there_is = self.store.has_room();
-        if there_is != self.room {
-            tracing::warn!(there_is, "room to write on the disk");
-            self.room = there_is;
-            let id = self.next_id();
-            self.commands.extend(M::room(there_is).map(|command| (id, command)));
+        self.disk_at = Some(now + LOOK_EVERY);
+        // A disk that does not say is believed to be as it was. A missing reserve is news each time: it may have been
+        // asked for.
+        if let Some(seen) = self.store.disk().filter(|seen| !seen.reserve || Some(*seen) != self.disk) {
+            self.tell_disk(seen);
         }
     }
 
-    /// A machine that was opened anew believes that there is room.
-    fn tell_room(&mut self) {
-        if !self.room {
-            let id = self.next_id();
-            self.commands.extend(M::room(false).map(|command| (id, command)));
-        }
+    fn tell_disk(&mut self, seen: DiskSeen) {
+        self.disk = Some(seen);
+        let id = self.next_id();
+        self.commands.extend(M::disk(seen).map(|command| (id, command)));
     }
 
     /// Between two transactions, and at most once in [`TIDY_EVERY`]: emptying a WAL costs as much as many COMMITs.

@@ -11,8 +11,11 @@
 
 pub mod capacity;
 mod error;
+mod kept;
 pub mod metrics;
 mod room;
+#[cfg(test)]
+mod tests;
 
 pub use error::NodeError;
 pub use metrics::MetricsConfig;
@@ -21,6 +24,7 @@ use crate::driver::{AskError, Driver, Opener, Parts, StartError, StopReason};
 use crate::home::{Lock, node_files};
 use crate::machines::NodeNotice;
 use crate::record::{self, Recording};
+use kept::Kept;
 use murre_core::{Addr, Now, PeerRef, Transmit, View};
 use murre_crypto::{NodeKey, Secret};
 use murre_custodian::{Answer, Command, Config, Custodian, NodeStatus, OpenError};
@@ -105,6 +109,7 @@ pub struct NodeHandle {
     driver: Driver<Custodian>,
     net: NetHandle,
     recording: Option<Recording>,
+    kept: Kept,
     drained: watch::Receiver<Option<usize>>,
     metrics: Option<metrics::Serving>,
 }
@@ -131,7 +136,12 @@ impl NodeHandle {
     /// node did not say. Then shut it down.
     // spec: K-45
     pub async fn drain(&self) -> Option<usize> {
-        self.driver.ask(Command::Drain).await.ok()?;
+        self.kept.leave();
+        match self.driver.ask(Command::Drain).await {
+            Err(AskError::Stopped) => return None,
+            // After a failure of the store the machine is opened anew, and leaves as well.
+            Ok(_) | Err(AskError::Environment | AskError::DiskFull) => {}
+        }
         let mut drained = self.drained.clone();
         let said = drained.wait_for(Option::is_some);
         tokio::time::timeout(DRAIN_LIMIT, said).await.ok()?.ok().and_then(|left| *left)
@@ -208,15 +218,21 @@ pub async fn run(config: NodeConfig) -> Result<NodeHandle, NodeError> {
     };
     let carrier = net.clone();
     let (tell_drained, drained) = watch::channel(None);
+    let kept = Kept::default();
+    let learned = kept.clone();
     let parts = Parts::<Custodian, _, _> {
         store,
-        opener: OpenNode { key, network, addrs: public, bootstrap, disk: capacity },
+        opener: OpenNode { key, network, addrs: public, bootstrap, disk: capacity, kept: kept.clone() },
         inputs,
         transmit: Box::new(move |transmit: Transmit| carrier.send(transmit)),
         notice: Box::new(move |notice: NodeNotice| match notice {
             NodeNotice::Drained(left) => {
                 tracing::info!(left, "nothing is under way any more");
                 let _ = tell_drained.send(Some(left));
+            }
+            NodeNotice::Room(there_is) => {
+                tracing::warn!(there_is, "room to write on the disk");
+                learned.room(there_is);
             }
             NodeNotice::Ready => tracing::info!("the node takes part"),
             NodeNotice::Nodes(nodes) => tracing::info!(nodes, "the directory changed"),
@@ -236,7 +252,7 @@ pub async fn run(config: NodeConfig) -> Result<NodeHandle, NodeError> {
         metrics: listener.as_ref().and_then(|l| l.local_addr().ok()),
     };
     let serving = listener.map(|listener| metrics::serve(listener, driver.clone(), life));
-    Ok(NodeHandle { ready, driver, net, recording, drained, metrics: serving })
+    Ok(NodeHandle { ready, driver, net, recording, kept, drained, metrics: serving })
 }
 
 fn bad_addr(text: &str) -> impl FnOnce(AddrError) -> NodeError + '_ {
@@ -290,6 +306,7 @@ struct OpenNode {
     addrs: Vec<Addr>,
     bootstrap: Vec<PeerRef>,
     disk: u64,
+    kept: Kept,
 }
 
 impl Opener<Custodian> for OpenNode {
@@ -302,6 +319,7 @@ impl Opener<Custodian> for OpenNode {
             addrs: self.addrs.clone(),
             bootstrap: self.bootstrap.clone(),
             disk: self.disk,
+            before: self.kept.before(),
         };
         Custodian::open(seed, view, config)
     }

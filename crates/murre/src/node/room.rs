@@ -1,33 +1,21 @@
-//! A node's store, and whether there is room on its disk.
+//! A node's store, and the disk under it as far as a shell sees it.
 //!
-//! ```text
-//!  free on the disk      takes puts                                refuses puts, serves reads
-//!  ------------------------------------------------------------------------------------------
-//!                        until less than 16 MiB are free  ------>
-//!                                                         <------  until 32 MiB are free and the reserve lies again
-//!                        a write fails for want of room   ------>  the reserve is given up
-//! ```
-//! The **reserve** is a file of zeros that takes 4 MiB. When the disk is full all the same, it is removed, and what a
-//! node has to write even then, what expired and who its neighbours are, has that much room.
+//! The **reserve** is a file of zeros. When the disk is full all the same, it is removed, and what a node has to write
+//! even then, what expired and who its neighbours are, has that much room.
 //!
-//! Not here: what follows from it. The machine is told and decides.
+//! Not here: what follows from it. The machine is told and decides (`murre_custodian::room`).
 
-use crate::driver::Keeper;
+use crate::driver::{DiskSeen, Keeper};
 use fs4::fs_std::FileExt;
 use murre_core::store::Rows;
 use murre_core::{Batch, BlobNo, Direction, Query, Range, Search, Space, View, ViewError};
+use murre_custodian::limits::DISK_RESERVE;
 use murre_store::{Backlog, Config, SqliteStore, Store, StoreError};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Bytes kept for a full disk: as many as the store writes before it tidies.
-pub const RESERVE: u64 = 4 << 20;
-/// Below so many free bytes nothing is taken in.
-pub const LOW: u64 = 16 << 20;
-/// From so many free bytes on it is again.
-pub const BACK: u64 = 32 << 20;
 /// Name of the reserve in the node's directory.
 const NAME: &str = "reserve";
 
@@ -35,7 +23,6 @@ const NAME: &str = "reserve";
 pub(super) struct NodeStore {
     store: SqliteStore,
     dir: PathBuf,
-    room: bool,
     reserved: bool,
 }
 
@@ -48,18 +35,18 @@ impl NodeStore {
             other => other?,
         };
         let reserved = lay(dir).is_ok();
-        Ok(Self { store, dir: dir.to_owned(), room: true, reserved })
+        Ok(Self { store, dir: dir.to_owned(), reserved })
     }
 }
 
 /// Makes the reserve, if it is not there already.
 fn lay(dir: &Path) -> io::Result<()> {
     let path = dir.join(NAME);
-    if std::fs::metadata(&path).is_ok_and(|there| there.len() == RESERVE) {
+    if std::fs::metadata(&path).is_ok_and(|there| there.len() == DISK_RESERVE) {
         return Ok(());
     }
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-    let laid = file.allocate(RESERVE).or_else(|_| zeros(&file)).and_then(|()| file.sync_all());
+    let laid = file.allocate(DISK_RESERVE).or_else(|_| zeros(&file)).and_then(|()| file.sync_all());
     if laid.is_err() {
         remove(dir);
     }
@@ -69,7 +56,7 @@ fn lay(dir: &Path) -> io::Result<()> {
 /// For file systems that cannot set room aside.
 fn zeros(mut file: &File) -> io::Result<()> {
     file.set_len(0)?;
-    io::copy(&mut io::repeat(0).take(RESERVE), &mut file).map(|_| ())
+    io::copy(&mut io::repeat(0).take(DISK_RESERVE), &mut file).map(|_| ())
 }
 
 /// Whether there was a reserve.
@@ -86,20 +73,18 @@ impl Keeper for NodeStore {
         Keeper::tidy(&mut self.store);
     }
 
-    // spec: K-43
-    fn has_room(&mut self) -> bool {
-        let need = if self.room { LOW } else { BACK };
-        // A disk that does not say how much is free is believed to be as it was.
-        if let Ok(free) = fs4::available_space(&self.dir) {
-            self.reserved = self.reserved || (free >= need && lay(&self.dir).is_ok());
-            self.room = free >= need && self.reserved;
-        }
-        self.room
+    fn disk(&mut self) -> Option<DiskSeen> {
+        let free = fs4::available_space(&self.dir).ok()?;
+        Some(DiskSeen { free, reserve: self.reserved })
+    }
+
+    fn lay_reserve(&mut self) {
+        self.reserved = lay(&self.dir).is_ok();
     }
 
     fn give_reserve(&mut self) {
         remove(&self.dir);
-        (self.room, self.reserved) = (false, false);
+        self.reserved = false;
     }
 }
 
@@ -165,15 +150,17 @@ mod tests {
         let file = dir.path().join("boxes.db");
         let size = || std::fs::metadata(dir.path().join(NAME)).map(|m| m.len()).ok();
         let mut store = NodeStore::open(dir.path(), &file).unwrap();
-        assert_eq!(size(), Some(RESERVE));
-        assert!(store.has_room());
+        assert_eq!(size(), Some(DISK_RESERVE));
+        let reserve = |store: &mut NodeStore| store.disk().map(|seen| seen.reserve);
+        assert_eq!(reserve(&mut store), Some(true));
         store.give_reserve();
-        assert_eq!(size(), None);
-        assert!(store.has_room(), "this disk is not full");
-        assert_eq!(size(), Some(RESERVE));
+        assert_eq!((size(), reserve(&mut store)), (None, Some(false)));
+        store.lay_reserve();
+        assert_eq!(reserve(&mut store), Some(true));
+        assert_eq!(size(), Some(DISK_RESERVE));
         std::fs::write(dir.path().join(NAME), b"cut short").unwrap();
         drop(store);
         NodeStore::open(dir.path(), &file).unwrap();
-        assert_eq!(size(), Some(RESERVE));
+        assert_eq!(size(), Some(DISK_RESERVE));
     }
 }

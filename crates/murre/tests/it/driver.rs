@@ -1,7 +1,7 @@
 //! The driver: durable before released, many turns in one COMMIT, and a machine that comes back after failures.
 
 use crate::toy::{Ask, Said, Shared, Toy, frame};
-use murre::driver::{AskError, Driver, MAX_FAILURES, Parts, StartError, StopReason};
+use murre::driver::{AskError, DiskSeen, Driver, MAX_FAILURES, Parts, StartError, StopReason};
 use murre::home::counter::SendCounter;
 use murre_core::id::PeerKey;
 use murre_core::link::Dest;
@@ -151,7 +151,7 @@ async fn a_full_disk_ends_nothing_however_often_it_is_met() {
         rig.store.fail_next(Fault::Commit);
         assert_eq!(rig.driver.ask(Ask::Keep(n)).await, Err(AskError::DiskFull));
     }
-    // Perhaps together with the news that there is room again.
+    // Perhaps together with the news of the full disk.
     assert!(rig.driver.ask(Ask::Keep(99)).await.is_ok() && rig.store.holds(99));
 }
 
@@ -217,21 +217,24 @@ async fn a_store_that_keeps_failing_ends_the_driver_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_told_does_not_end_the_driver_and_room_is_told_when_it_is_back() {
+async fn a_full_disk_is_told_does_not_end_the_driver_and_what_the_disk_says_later_is_told() {
     let mut rig = Rig::start().await;
     let rounds = u64::from(MAX_FAILURES) + 2;
     for n in 0..rounds {
         rig.store.fail_next(Fault::Commit);
         assert_eq!(rig.driver.ask(Ask::Keep(n)).await, Err(AskError::DiskFull), "{n}");
         // The machine that was opened after it hears of it before anything else.
-        assert_eq!(rig.said.recv().await, Some(Said::Room(false)), "{n}");
+        assert_eq!(rig.said.recv().await, Some(Said::Disk(DiskSeen::FULL)), "{n}");
         assert!(!rig.store.holds(n) && rig.sent.try_recv().is_err(), "{n}: nothing of it left");
     }
-    assert_eq!(rig.store.3.1.load(Ordering::SeqCst) as u64, rounds, "the reserve was given up");
+    assert_eq!(rig.store.3.given.load(Ordering::SeqCst) as u64, rounds, "the reserve was given up");
     assert_eq!(rig.driver.counts().failures, rounds);
     assert_eq!(rig.driver.look(|toy, _| toy.kept.clone()).await, Ok(vec![]), "reads go on");
-    rig.store.3.0.store(false, Ordering::SeqCst);
-    assert_eq!(rig.said.recv().await, Some(Said::Room(true)));
+    rig.store.3.free.store(5, Ordering::SeqCst);
+    // The machine asks for the reserve and hears of it with the next look; then there is no news.
+    assert_eq!(rig.said.recv().await, Some(Said::Disk(DiskSeen { free: 5, reserve: false })));
+    assert_eq!(rig.said.recv().await, Some(Said::Disk(DiskSeen { free: 5, reserve: true })));
+    assert_eq!(rig.store.3.laid.load(Ordering::SeqCst), 1);
     assert_eq!(rig.driver.ask(Ask::Keep(99)).await, Ok(1));
     assert!(rig.store.holds(99));
 }

@@ -1,6 +1,6 @@
 //! A machine of a few lines and a store that the test can look into while the driver owns it.
 
-use murre::driver::{Keeper, Machine, Told};
+use murre::driver::{DiskSeen, Keeper, Machine, Told};
 use murre_core::link::Dest;
 use murre_core::store::{Op, Rows};
 use murre_core::{
@@ -10,7 +10,7 @@ use murre_core::{
 use murre_crypto::puzzle::{Puzzle, Solution};
 use murre_store::{Backlog, Fault, MemoryStore, Store, StoreError};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub const ROWS: Space = Space::seq(300, "toy.rows");
@@ -29,8 +29,8 @@ pub enum Ask {
     Silent(u64),
     /// Be called again after this many milliseconds.
     Later(u64),
-    /// The store has room, or has not.
-    Room(bool),
+    /// What the disk looks like.
+    Disk(DiskSeen),
 }
 
 /// What the toy tells unasked.
@@ -40,13 +40,14 @@ pub enum Said {
     Solved(bool),
     Frame(Vec<u8>),
     Timeout,
-    Room(bool),
+    Disk(DiskSeen),
 }
 
 pub enum Event {
     Answer(CommandId, u64),
     Said(Said),
     Solve(u64, Puzzle),
+    LayReserve,
 }
 
 /// Keeps numbers. Reads them all at open, so that a lost one shows.
@@ -113,7 +114,12 @@ impl Machine for Toy {
                     rest.push(Output::Event(Event::Said(Said::Solved(solution.is_some()))));
                 }
                 Ask::Fail => return Err(Bug::new("asked for").into()),
-                Ask::Room(there_is) => rest.push(Output::Event(Event::Said(Said::Room(there_is)))),
+                Ask::Disk(seen) => {
+                    rest.push(Output::Event(Event::Said(Said::Disk(seen))));
+                    if !seen.reserve && seen.free > 0 {
+                        rest.push(Output::Event(Event::LayReserve));
+                    }
+                }
                 Ask::Later(ms) => {
                     self.timer = Some(now.mono.plus(ms));
                     rest.push(Output::Event(Event::Answer(id, together)));
@@ -152,6 +158,7 @@ impl Machine for Toy {
             Event::Answer(id, answer) => Told::Answer(id, answer),
             Event::Said(said) => Told::Notice(said),
             Event::Solve(id, puzzle) => Told::Solve(id, puzzle),
+            Event::LayReserve => Told::LayReserve,
         }
     }
 
@@ -159,8 +166,8 @@ impl Machine for Toy {
         Ask::Solved(id, solution)
     }
 
-    fn room(there_is: bool) -> Option<Ask> {
-        Some(Ask::Room(there_is))
+    fn disk(seen: DiskSeen) -> Option<Ask> {
+        Some(Ask::Disk(seen))
     }
 }
 
@@ -176,9 +183,13 @@ pub struct Index {
     pub fails: AtomicBool,
 }
 
-/// The disk under the store: whether there is no room on it, and how often the reserve was given up.
+/// The disk under the store: what it says is free, once it says anything; how often the reserve was given up and laid.
 #[derive(Clone, Default)]
-pub struct Disk(pub Arc<AtomicBool>, pub Arc<AtomicUsize>);
+pub struct Disk {
+    pub free: Arc<AtomicU64>,
+    pub given: Arc<AtomicUsize>,
+    pub laid: Arc<AtomicUsize>,
+}
 
 impl Shared {
     pub fn fail_next(&self, fault: Fault) {
@@ -257,11 +268,15 @@ impl Keeper for Shared {
         self.rollback();
         self.1.store(false, Ordering::SeqCst);
     }
-    fn has_room(&mut self) -> bool {
-        !self.3.0.load(Ordering::SeqCst)
+    fn disk(&mut self) -> Option<DiskSeen> {
+        let free = self.3.free.load(Ordering::SeqCst);
+        let reserve = self.3.laid.load(Ordering::SeqCst) > 0;
+        (free > 0).then_some(DiskSeen { free, reserve })
+    }
+    fn lay_reserve(&mut self) {
+        self.3.laid.fetch_add(1, Ordering::SeqCst);
     }
     fn give_reserve(&mut self) {
-        self.3.0.store(true, Ordering::SeqCst);
-        self.3.1.fetch_add(1, Ordering::SeqCst);
+        self.3.given.fetch_add(1, Ordering::SeqCst);
     }
 }
