@@ -193,6 +193,7 @@ impl Node {
                 addrs: vec![],
                 bootstrap: vec![],
                 disk: 1 << 40,
+                before: murre_custodian::Before::default(),
             };
             Custodian::open(seed, view, config)
         };
