@@ -264,10 +264,7 @@ impl Device {
 
     fn on_conversations(&mut self, now: Now, tx: &mut Turn<'_>, up: ConvUp) -> Result<(), TurnError> {
         match up {
-            ConvUp::Answer(id, result) => {
-                self.files.answered(now.mono, id, result.is_ok());
-                self.answer(id, result);
-            }
+            ConvUp::Answer(id, result) => self.answer_send(now, id, result),
             ConvUp::Notice(notice) => self.notice(tx, notice)?,
             ConvUp::Outgoing(out) => {
                 let packet = out.packet.clone();
@@ -479,6 +476,12 @@ impl Device {
 
     pub(crate) fn network_now(&self, now: Now) -> Now {
         Now { mono: now.mono, wall: self.client.network_time(now) }
+    }
+
+    /// The answer to a command that may have sent files.
+    fn answer_send(&mut self, now: Now, id: CommandId, result: Result<Answer, CommandError>) {
+        self.files.answered(now.mono, id, result.is_ok());
+        self.answer(id, result);
     }
 
     fn answer(&mut self, id: CommandId, result: Result<Answer, CommandError>) {

@@ -161,7 +161,6 @@ fn a_watch_for_programs_tells_how_a_file_goes_on() {
     let waiting = until("file_progress", "waiting");
     assert_eq!((&waiting["message"], &waiting["size"]), (&message.as_str().into(), &9_000_000.into()));
     bob.start(&rig.bootstrap()).expect("starts");
-    let sending = until("file_progress", "sending");
-    assert!(sending["bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{sending}");
+    // A file that is through before the next telling is due is only told as delivered.
     until("file", "delivered");
 }

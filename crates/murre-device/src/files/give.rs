@@ -15,7 +15,7 @@ use murre_core::params::delivery::LIVE_RECEIPT_MS;
 use murre_core::{BlobNo, Mono, TurnError, View};
 use murre_log::chunk::{PAGE, PageTree, SEALED_CHUNK};
 use murre_log::{Chunk, Shape};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A small file that waits for a live link to ask for it.
 #[derive(Debug)]
@@ -120,6 +120,7 @@ impl Files {
         // spec: X-6
         if !goes_by_mail(row.size) {
             cx.tx.delete(rows::WORK, &no.to_be_bytes());
+            serving(&mut self.mails, no, row.contact);
             if self.live.contains(&row.contact) {
                 return Ok(());
             }
@@ -227,9 +228,9 @@ impl Files {
         self.feed(cx, contact)
     }
 
-    /// A live link is gone: what went over it and is too large for boxes waits.
+    /// A live link is gone: what was to go over it and is too large for boxes waits.
     pub(super) fn tell_waiting(&mut self, cx: &mut Ctx<'_, '_>, contact: u32) -> Result<(), TurnError> {
-        let of = |mail: &Mail| mail.contact == contact && mail.reach > 0;
+        let of = |mail: &Mail| mail.contact == contact;
         let files: Vec<(u32, u32)> =
             self.mails.iter().filter(|(_, m)| of(m)).map(|(no, m)| (*no, m.reach)).collect();
         for (no, reach) in files {
@@ -272,10 +273,7 @@ impl Files {
         let live = self.live.contains(&contact);
         let most = if live { self.room(cx.now.mono, contact) } else { PAGE as usize };
         let wanted: Vec<u32> = wanted.take(most).collect();
-        if self.mails.len() >= MAX_SERVED {
-            self.mails.retain(|_, mail| mail.is_busy());
-        }
-        let mail = self.mails.entry(no).or_insert_with(|| Mail::new(contact));
+        let mail = serving(&mut self.mails, no, contact);
         // spec: X-5
         if mail.served + wanted.len() as u64 > SERVE_TIMES * u64::from(shape.chunks()) + FILE_WINDOW as u64 {
             return Ok(());
@@ -372,6 +370,14 @@ impl Files {
         cx.up(FilesUp::Withdraw(no));
         rows::end_uses(cx.tx, no)
     }
+}
+
+/// What this run counts of a file that is given.
+fn serving(mails: &mut BTreeMap<u32, Mail>, no: u32, contact: u32) -> &mut Mail {
+    if mails.len() >= MAX_SERVED {
+        mails.retain(|_, mail| mail.is_busy());
+    }
+    mails.entry(no).or_insert_with(|| Mail::new(contact))
 }
 
 /// Reads chunks of one file that is here. The tree of a page is made once for those that follow each other.

@@ -374,3 +374,15 @@ fn a_finished_upload_that_no_message_names_leaves_no_row_in_either_way() {
     assert!(none(&world));
     assert_eq!(world.hosts[alice].store.blobs(), 0);
 }
+
+#[test]
+fn a_large_file_is_told_to_wait_although_the_other_seemed_to_be_there() {
+    let (mut world, alice, bob, chat) = friends(3);
+    let up = upload(&mut world, alice, chat, "film", &bytes(40 * CHUNK, 64));
+    world.stop(bob);
+    // The news of it is on its way.
+    let message = send_files(&mut world, alice, chat, "", vec![up]);
+    assert!(told(&world, alice, message, ProgressKind::Waiting).is_empty());
+    world.run(1_000);
+    assert_eq!(told(&world, alice, message, ProgressKind::Waiting), [0]);
+}

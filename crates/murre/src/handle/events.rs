@@ -72,6 +72,8 @@ pub struct Events {
     handle: Handle,
     newest: watch::Receiver<u64>,
     passing: Option<broadcast::Receiver<Passing>>,
+    /// Taken from `passing`, and not yet its turn.
+    held: Option<Passing>,
     closing: watch::Receiver<bool>,
     cursor: u64,
     ready: VecDeque<EventPage>,
@@ -85,7 +87,7 @@ impl Events {
         closing: watch::Receiver<bool>,
         cursor: u64,
     ) -> Self {
-        Self { handle, newest, passing, closing, cursor, ready: VecDeque::new() }
+        Self { handle, newest, passing, held: None, closing, cursor, ready: VecDeque::new() }
     }
 
     /// The next event, waiting for it if need be. Dropping the future loses nothing.
@@ -94,6 +96,9 @@ impl Events {
     /// [`CallError::Stopping`] when the home is being stopped; what reading says.
     pub async fn next(&mut self) -> Result<EventPage, CallError> {
         loop {
+            if let Some(passed) = self.ready.front().map(EventPage::cursor).and_then(|at| self.passed(at)) {
+                return Ok(passed);
+            }
             if let Some(event) = self.ready.pop_front() {
                 self.cursor = event.cursor();
                 return Ok(event);
@@ -104,16 +109,38 @@ impl Events {
             if !self.ready.is_empty() {
                 continue;
             }
+            // Everything that was durable when it was told has been handed out.
+            if let Some(Passing { progress, .. }) = self.held.take() {
+                return Ok(EventPage::Progress { cursor: self.cursor, progress });
+            }
             tokio::select! {
                 biased;
                 changed = self.newest.changed() => changed.map_err(|_| CallError::Stopping)?,
                 _ = self.closing.wait_for(|closing| *closing) => return Err(CallError::Stopping),
-                Passing { after, progress } = pass(&mut self.passing) => {
-                    // What was told before an event that is handed out already says nothing any more.
-                    if after >= self.cursor {
-                        return Ok(EventPage::Progress { cursor: self.cursor, progress });
-                    }
-                }
+                passing = pass(&mut self.passing) => self.held = Some(passing),
+            }
+        }
+    }
+
+    /// What was told before the event of this cursor, if it is not handed out yet.
+    // spec: A-22
+    fn passed(&mut self, next: u64) -> Option<EventPage> {
+        if self.held.is_none() {
+            self.held = self.passing.as_mut().and_then(waiting);
+        }
+        let Passing { progress, .. } = self.held.take_if(|held| held.after < next)?;
+        Some(EventPage::Progress { cursor: self.cursor, progress })
+    }
+}
+
+/// The next that has passed by already.
+fn waiting(from: &mut broadcast::Receiver<Passing>) -> Option<Passing> {
+    loop {
+        match from.try_recv() {
+            Ok(passing) => return Some(passing),
+            Err(broadcast::error::TryRecvError::Lagged(_)) => {}
+            Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed) => {
+                return None;
             }
         }
     }
