@@ -246,6 +246,7 @@ impl Files {
         cx.tx.drop_blob(row.blob());
         self.drop_pages(cx, no, row);
         cx.tx.erase(rows::FILES, &no.to_be_bytes());
+        cx.tx.delete(rows::BY_ID, &rows::hash_key(row.contact, &row.id.0));
         cx.tx.delete(rows::WORK, &no.to_be_bytes());
     }
 
