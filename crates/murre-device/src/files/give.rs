@@ -11,6 +11,7 @@ use crate::limits::{
 use crate::rows as device_rows;
 use murre_core::id::MessageId;
 use murre_core::params::delivery::LIVE_RECEIPT_MS;
+use murre_core::sabotage::active;
 use murre_core::{Mono, TurnError, View};
 use murre_log::Chunk;
 use murre_log::chunk::{PAGE, SEALED_CHUNK};
@@ -276,7 +277,9 @@ impl Files {
 fn chunk_of(cx: &Ctx<'_, '_>, no: u32, row: &FileRow, index: u32) -> Result<Option<Chunk>, TurnError> {
     let shape = row.shape()?;
     let page = rows::page(cx.tx, no, index / PAGE, shape.page_len(index / PAGE))?;
-    let offset = u64::from(index) * SEALED_CHUNK as u64;
+    let wrong = active("give-wrong-chunk") || active("take-any-chunk");
+    // The planted faults: the bytes of the chunk before.
+    let offset = u64::from(if wrong { index.saturating_sub(1) } else { index }) * SEALED_CHUNK as u64;
     let sealed = cx.tx.blob(row.blob(), offset, shape.sealed_len(index))?;
     Ok(sealed.map(|sealed| Chunk::new(row.id, index, &page.leaves(), sealed)))
 }

@@ -12,6 +12,7 @@ use crate::limits::{
 };
 use crate::rows as device_rows;
 use murre_core::id::{Bytes, MessageId};
+use murre_core::sabotage::active;
 use murre_core::{CommandId, Direction, Mono, Range, TurnError, View};
 use murre_log::chunk::{PAGE, SEALED_CHUNK};
 use murre_log::{Chunk, Shape};
@@ -385,8 +386,11 @@ impl Files {
         cx.tx.write_blob(row.blob(), u64::from(index) * SEALED_CHUNK as u64, chunk.sealed);
         fetch.have.set(index);
         fetch.came(cx.now.mono);
-        if fetch.have.missing() == 0 {
+        if fetch.have.missing() <= u32::from(active("done-without-last")) {
             return self.complete(cx, no, row);
+        }
+        if active("have-too-early") {
+            Self::say(cx, contact, row.id, Word::Have);
         }
         if fetch.asked.len() <= fetch.window / 2 {
             self.ask(cx, no);
@@ -430,6 +434,9 @@ impl Files {
         mut row: FileRow,
     ) -> Result<(), TurnError> {
         if matches!(row.state, FileState::Wanted | FileState::Offered) {
+            if active("cancel-in-name-only") {
+                return Self::tell(cx, &row, FileStep::Cancelled);
+            }
             row.state = FileState::Cancelled;
             self.let_part_go(cx, no, &row);
             Self::say(cx, row.contact, row.id, Word::Decline);
