@@ -55,6 +55,7 @@ pub const MACHINE: &[&str] = &[
     "forget-waiting",
     "give-wrong-chunk",
     "have-too-early",
+    "hear-the-blocked",
     "ignore-quota",
     "live-only",
     "no-flush",
