@@ -3,10 +3,15 @@
 //! A person is level-triggered: at each start and every few seconds they look at what their device shows and ask
 //! for what is still missing. So a crash at any moment costs an answer, never an intention.
 
+pub mod files;
+mod told;
+
+pub use files::{Deal, Fate, FileWish};
+
 use crate::agenda::Agenda;
 use crate::dice::Dice;
 use crate::machine::{Cmd, Ev};
-use crate::model::{Model, Sent, Standing, Tick};
+use crate::model::{Model, Sent, Tick};
 use crate::net::HostId;
 use crate::oracle::history::{self, chat_with, state_of};
 use crate::shell::{Outcome, Sim};
@@ -15,7 +20,7 @@ use murre_core::id::{AccountId, MessageId};
 use murre_device::invite::InviteLink;
 use murre_device::{
     Answer, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, Event, LinkKind,
-    MessageState, NetworkCommand, Notice, query,
+    MessageState, NetworkCommand, query,
 };
 use std::collections::BTreeMap;
 
@@ -34,8 +39,12 @@ pub enum Ask {
     Read(Option<usize>),
     /// That work done outside was taken.
     Work,
-    /// That somebody is blocked.
+    /// That somebody is blocked, or not any more.
     Block,
+    /// That the next step of sending this file is done.
+    File(usize),
+    /// That something is done with this file.
+    Deal(usize, Deal),
 }
 
 /// One person with one device.
@@ -115,6 +124,17 @@ pub enum Act {
         /// Who.
         who: usize,
     },
+    /// Send a file.
+    File(FileWish),
+    /// Do something with a file that was sent.
+    Deal {
+        /// Which.
+        file: usize,
+        /// What.
+        deal: Deal,
+        /// How often to look for it again.
+        looks: u64,
+    },
     /// Anything the plan does to the world.
     World(crate::plan::Deed),
 }
@@ -134,6 +154,10 @@ pub struct Cast {
     pub mark: String,
     /// Chance of the people's doings.
     pub dice: Dice,
+    /// The run's seed.
+    pub seed: u64,
+    /// Files that are being sent.
+    pub files: Vec<files::Job>,
 }
 
 impl Cast {
@@ -169,9 +193,10 @@ impl Cast {
                     self.observe(sim, who);
                     self.model.stopped(who);
                     self.people[who].asks.clear();
+                    self.device_died(sim, who);
                 }
             }
-            Outcome::Event(host, Ev::Node(event)) => react_node(sim, host, event),
+            Outcome::Event(host, Ev::Node(event)) => sim.node_says(host, event),
             Outcome::Event(host, Ev::Device(event)) => self.device(sim, host, event),
         }
     }
@@ -197,76 +222,6 @@ impl Cast {
         }
     }
 
-    fn noticed(&mut self, sim: &mut Sim, host: HostId, notice: Notice) {
-        let who = self.who(host);
-        match notice {
-            Notice::MessageArrived { message, .. } => {
-                sim.watch.seen.arrived(host, message, sim.now);
-                if let Some(who) = who {
-                    let text = text_of(sim, host, message).unwrap_or_default();
-                    let verdict = self.model.arrived(who, message, &text);
-                    self.agrees(sim, verdict);
-                }
-            }
-            Notice::MessageState { messages, state, .. } => {
-                for message in messages {
-                    let text = text_of(sim, host, message);
-                    let Some(who) = who else { continue };
-                    let verdict = self.model.claims(who, message, text.as_deref(), tick(state), sim.now);
-                    self.agrees(sim, verdict);
-                }
-            }
-            Notice::Contact { account, state } => {
-                if state == ContactState::Incoming {
-                    self.acts.add(sim.now + 10, Act::Pursue);
-                }
-                let other = self.people.iter().position(|p| p.account == account);
-                if let (Some(me), Some(other)) = (who, other) {
-                    self.stands(sim, me, other, state);
-                }
-            }
-            Notice::Warning { what, .. } => {
-                let what =
-                    format!("{} warns of {what:?}, but nobody did anything wrong", sim.hosts[host].name);
-                sim.watch.fail("no false alarm", what);
-            }
-            Notice::NewDevice { device, .. } => {
-                let what = format!("{} is told of {device:?}, but everybody has one", sim.hosts[host].name);
-                sim.watch.fail("no false alarm", what);
-            }
-            Notice::MessageSent { .. }
-            | Notice::Verified { .. }
-            | Notice::Paying { .. }
-            | Notice::Placed { .. }
-            | Notice::File { .. }
-            | Notice::InvitePublished { .. }
-            | Notice::DoorProblem { .. }
-            | Notice::Gap { .. } => {}
-        }
-    }
-
-    fn agrees(&self, sim: &mut Sim, verdict: Result<(), String>) {
-        if let Err(what) = verdict {
-            sim.watch.fail("the model agrees", what);
-        }
-    }
-
-    fn stands(&mut self, sim: &mut Sim, me: usize, other: usize, state: ContactState) {
-        let standing = match state {
-            ContactState::Requested => Standing::Requested,
-            ContactState::Incoming => Standing::Incoming,
-            ContactState::Accepted => Standing::Accepted,
-            ContactState::Blocked => {
-                let asked = self.pairs.iter().any(|p| p.a == me && p.b == other && p.blocked.is_some());
-                let verdict =
-                    if asked { Ok(()) } else { Err(format!("person {me} shows {other} as blocked")) };
-                return self.agrees(sim, verdict);
-            }
-        };
-        let verdict = self.model.stands(me, other, standing);
-        self.agrees(sim, verdict);
-    }
-
     /// Shows the model what a device holds: a notice may have died with the process that had it.
     pub fn observe(&mut self, sim: &mut Sim, who: usize) {
         let pairs: Vec<(usize, usize)> = self.pairs.iter().map(|p| (p.a, p.b)).collect();
@@ -280,6 +235,7 @@ impl Cast {
                 history::shown(sim, self, who, other).and_then(|lines| self.model.shows(who, other, &lines));
             self.agrees(sim, verdict);
         }
+        self.see_files(sim, who);
     }
 
     fn answered(&mut self, sim: &mut Sim, who: usize, ask: Ask, result: Result<Answer, CommandError>) {
@@ -296,9 +252,15 @@ impl Cast {
                 if let Err(what) = self.model.answered(n, id) {
                     sim.watch.fail("one message per client id", what);
                 }
+                self.text_answered(sim, n, true);
             }
             (Ask::Send(n), Err(CommandError::Environment)) if self.model.sent[n].answer.is_none() => {}
-            (Ask::Send(n), Err(_)) => self.model.sent[n].refused = true,
+            (Ask::Send(n), Err(_)) => {
+                self.model.sent[n].refused = true;
+                self.text_answered(sim, n, false);
+            }
+            (Ask::File(job), result) => self.handed(sim, job, result),
+            (Ask::Deal(file, Deal::Want), Ok(_)) => self.model.comes_again(file),
             (Ask::Read(other), result) => {
                 sim.watch.seen.read_done(self.people[who].host, sim.now);
                 if let Some(other) = other.filter(|_| result.is_ok()) {
@@ -334,6 +296,7 @@ impl Cast {
         let (host, account) = (self.people[who].host, self.people[other].account);
         sim.totals.blocks += 1;
         self.pairs[n].blocked = Some(self.model.sent.len());
+        self.model.blocks(who, other);
         self.tell(sim, host, Ask::Block, Command::Contacts(ContactsCommand::Block { account }));
     }
 
@@ -352,7 +315,8 @@ impl Cast {
         let (host, other) = (self.people[sent.from].host, self.people[sent.to].account);
         let Some((chat, _)) = chat_with(&sim.hosts[host].store, other) else { return };
         let (text, client_id) = (sent.text, Some(sent.client_id));
-        let send = ConversationsCommand::Send { chat, text, reply_to: None, client_id, files: Vec::new() };
+        let send =
+            ConversationsCommand::Send { chat, text, reply_to: None, client_id, files: self.uploads_of(n) };
         self.tell(sim, host, Ask::Send(n), Command::Conversations(send));
     }
 
@@ -362,6 +326,8 @@ impl Cast {
             Act::Send { from, to, texts, size } => self.send(sim, from, to, texts, size),
             Act::Read { who } => self.read(sim, who),
             Act::Repeat { who } => self.repeat(sim, who),
+            Act::File(wish) => self.send_file(sim, wish),
+            Act::Deal { file, deal, looks } => self.deal(sim, file, deal, looks),
             Act::World(deed) => crate::plan::perform(sim, deed),
         }
     }
@@ -373,6 +339,7 @@ impl Cast {
                 self.pursue_side(sim, n, side);
             }
         }
+        self.go_on_all(sim);
     }
 
     fn waits(&self, who: usize, ask: Ask) -> bool {
@@ -464,6 +431,8 @@ impl Cast {
     fn repeat(&mut self, sim: &mut Sim, who: usize) {
         let mine: Vec<usize> = (0..self.model.sent.len())
             .filter(|n| self.model.sent[*n].from == who && self.model.sent[*n].answer.is_some())
+            // What names files can be repeated only with all their bytes.
+            .filter(|n| !self.names_file(*n))
             .collect();
         if mine.is_empty() || !sim.hosts[self.people[who].host].is_up() {
             return;
@@ -489,12 +458,5 @@ pub const fn tick(state: MessageState) -> Tick {
         MessageState::Delivered => Tick::Delivered,
         MessageState::Read => Tick::Read,
         MessageState::Failed => Tick::Failed,
-    }
-}
-
-fn react_node(sim: &mut Sim, host: HostId, event: murre_custodian::Event) {
-    if let murre_custodian::Event::Solve { id, puzzle } = event {
-        let solution = puzzle.solve(0, 1 << 16);
-        sim.command(host, Cmd::Node(murre_custodian::Command::PuzzleDone { id, solution }));
     }
 }

@@ -15,9 +15,12 @@
 //!
 //! What was shown once stays shown. Nothing here reads a store or calls a machine; the types are its own.
 
+pub mod files;
+mod silence;
 #[cfg(test)]
 mod tests;
 
+use files::FileSent;
 use murre_core::id::MessageId;
 use murre_core::time::{DAY, HOUR};
 use std::collections::{BTreeMap, BTreeSet};
@@ -124,6 +127,10 @@ struct Side {
     must_read: BTreeSet<usize>,
     /// Marks under way, each with what was held when it was asked for.
     marking: Vec<BTreeSet<usize>>,
+    /// The other is blocked since so many texts had been written by all.
+    deaf: Option<usize>,
+    /// Or was so once.
+    was_deaf: bool,
     asked: bool,
     accepted: bool,
     standing: Option<Standing>,
@@ -134,6 +141,8 @@ struct Side {
 pub struct Model {
     /// Every text in the order in which it was asked for.
     pub sent: Vec<Sent>,
+    /// Every file in the order in which it was sent.
+    pub files: Vec<FileSent>,
     by_text: BTreeMap<String, usize>,
     by_id: BTreeMap<MessageId, usize>,
     sides: BTreeMap<(usize, usize), Side>,
@@ -242,6 +251,9 @@ impl Model {
         let (from, to) = (self.sent[number].from, self.sent[number].to);
         if to != me {
             return Err(format!("text {number} was announced to the wrong person"));
+        }
+        if self.is_deaf(me, number) {
+            return Err(format!("text {number} is heard although its writer is blocked"));
         }
         self.bind(number, id)?;
         let side = self.side(me, from);
@@ -353,6 +365,9 @@ impl Model {
             }
             if !once.insert(number) {
                 return Err(format!("text {number} is shown twice"));
+            }
+            if self.is_deaf(me, number) {
+                return Err(format!("text {number} is shown although its writer is blocked"));
             }
             if sent.refused && sent.answer.is_none() {
                 return Err(format!("text {number} was refused and is there"));

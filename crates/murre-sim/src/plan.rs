@@ -8,6 +8,9 @@
 //! Most seeds are *short* (two people, few nodes, two episodes of about a minute): faults that need no size or length
 //! show in them at a third of the price. In each [`ROUND`] of seeds nine are *long* and have everything.
 
+pub mod files;
+pub mod rooms;
+
 use crate::cast::{Act, Cast};
 use crate::dice::Dice;
 use crate::liar::{LIES, Lie};
@@ -26,6 +29,8 @@ const LEAKED: u64 = 5;
 const REPAIRED: u64 = 6;
 /// Somebody is blocked at the end, and a third goes on.
 const BLOCKING: [u64; 4] = [9, 25, 41, 57];
+/// And the block is taken back.
+const UNBLOCKING: [u64; 2] = [25, 57];
 const LONG: [u64; 9] = [0, 3, LEAKED, REPAIRED, 9, FLOODING, 20, 35, 46];
 
 /// How someone leaves.
@@ -56,6 +61,14 @@ pub enum Deed {
     Die(HostId),
     /// The weather changes.
     Weather(Weather),
+    /// A process will die at a batch that writes into a blob.
+    CrashAtBlob(HostId, Crash),
+    /// The disk of a node is full, or has room again.
+    Room(HostId, bool),
+    /// A node is asked to leave, for good or not.
+    Drain(HostId, bool),
+    /// By now a node that was asked to leave must have said that it can.
+    Left(HostId),
 }
 
 /// Lets a deed happen.
@@ -75,6 +88,10 @@ pub fn perform(sim: &mut Sim, deed: Deed) {
             sim.hosts[host].dead = true;
         }
         Deed::Weather(weather) => sim.net.weather = weather,
+        Deed::CrashAtBlob(host, crash) => sim.hosts[host].at_blob = Some(crash),
+        Deed::Room(host, there_is) => sim.room(host, there_is),
+        Deed::Drain(host, for_good) => sim.drain(host, for_good),
+        Deed::Left(host) => sim.left(host),
     }
 }
 
@@ -164,6 +181,8 @@ pub struct Plan {
     pub repair: bool,
     /// At the end one person blocks another while a third has left something.
     pub blocks: bool,
+    /// And takes it back.
+    pub unblocks: bool,
 }
 
 impl Plan {
@@ -190,19 +209,26 @@ impl Plan {
         let waits = if leaks > 0 || long { 30 } else { 8 };
         let episode = if long { dice.range(75, 180) } else { dice.range(30, 55) };
         let production = NetworkParams::production();
+        let mut nodes = plan_nodes(&mut dice, nodes);
+        rooms::make_room(seed, &mut nodes);
+        let mut people: Vec<PersonPlan> = (0..people).map(|_| plan_person(&mut dice)).collect();
+        // A live link takes two who can be dialled.
+        let (large, seen) = (files::sends_large(seed), files::see_each_other(seed));
+        people.iter_mut().for_each(|person| person.listens |= seen);
         Self {
             seed,
             begin,
-            nodes: plan_nodes(&mut dice, nodes),
-            people: (0..people).map(|_| plan_person(&mut dice)).collect(),
+            nodes,
+            people,
             pairs: pairs.into_iter().map(|(a, b)| plan_pair(&mut dice, a, b, leaks > 0, waits)).collect(),
             gaps,
             episode: episode * SECOND,
             stranger: (pays || kind == FLOODING).then_some(pays),
             leaks,
-            apart: dice.chance(600),
+            apart: dice.chance(600) && !large,
             repair: kind == REPAIRED,
             blocks,
+            unblocks: UNBLOCKING.contains(&kind),
             quota: if pays { 256 } else { 4_096 },
             // Issuing half a year of certificates is what a short run spends most of its time with.
             tags: if long { (production.tag_epochs, production.tag_renew_below) } else { (8, 6) },
@@ -247,6 +273,8 @@ impl Plan {
             }
         }
         self.plan_nodes_trouble(&mut dice, cast, now, number);
+        files::plan(self, number, cast, now);
+        rooms::plan(self, number, cast, now);
     }
 
     /// Where repair is judged, an honest node misses the whole first episode and must get everything from others.

@@ -106,6 +106,8 @@ impl World {
             acts: Agenda::default(),
             mark,
             dice: Dice::new(plan.seed, "cast"),
+            seed: plan.seed,
+            files: Vec::new(),
         };
         Self { sim, cast, nodes: Vec::new(), file, mallories: Vec::new() }
     }
@@ -348,6 +350,28 @@ impl World {
         self.sim.start(hosts[2]);
     }
 
+    /// And takes it back some time later: what was written meanwhile comes after all.
+    fn unblock_one(&mut self, plan: &Plan) {
+        let mut dice = Dice::new(plan.seed, "unblock");
+        for _ in 0..dice.range(1, 4) {
+            self.cast.acts.add(self.sim.now, Act::Send { from: 1, to: 0, texts: 1, size: 0 });
+            self.advance(dice.range(10, 240) * SECOND);
+        }
+        let since = self.cast.pairs[0].blocked.unwrap_or_default();
+        if let Err(what) = history::heard(&self.sim, &self.cast, &self.cast.pairs[0], since) {
+            self.sim.watch.fail("the blocked are not heard", what);
+        }
+        self.cast.unblock(&mut self.sim, 0);
+        if dice.chance(500) {
+            self.sim.net.heal();
+        }
+        self.advance(MINUTE);
+        for (from, to) in [(1, 0), (0, 1)] {
+            self.cast.acts.add(self.sim.now, Act::Send { from, to, texts: 1, size: 0 });
+        }
+        self.advance(MINUTE);
+    }
+
     /// People who were away too long to write enough do it now.
     fn top_up(&mut self) {
         let pairs = self.talking();
@@ -369,11 +393,15 @@ impl World {
         self.sim.net.heal();
         self.sim.net.weather = Weather::CALM;
         for host in self.node_hosts().into_iter().chain(self.people_hosts()) {
-            self.sim.hosts[host].crash = None;
+            (self.sim.hosts[host].crash, self.sim.hosts[host].at_blob) = (None, None);
+            self.sim.room(host, true);
             back(&mut self.sim, host);
         }
         if plan.blocks {
             self.block_one();
+        }
+        if plan.unblocks {
+            self.unblock_one(plan);
         }
         if plan.apart {
             self.keep_apart();
@@ -396,6 +424,7 @@ impl World {
         }
         self.advance(if plan.long { 20 } else { 12 } * SECOND);
         self.sim.totals.re_boxed = self.sim.watch.wire.re_boxed;
+        (self.sim.totals.chunks, self.sim.totals.boxed_chunks) = self.sim.watch.wire.chunks;
         if !self.sim.watch.is_over() {
             history::judge(&mut self.sim, &mut self.cast);
             keepers::check(&mut self.sim, &self.nodes);

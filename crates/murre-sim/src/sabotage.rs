@@ -21,6 +21,8 @@ pub enum ShellFault {
     HalfBatch,
     /// The text under the fingers reaches the wire.
     LeakText,
+    /// What goes into blobs is written after the commit of the rows that speak of it.
+    BlobAfterCommit,
 }
 
 /// Every shell fault with its name.
@@ -32,6 +34,7 @@ pub const SHELL: &[(&str, ShellFault)] = &[
     ("forget-timers", ShellFault::ForgetTimers),
     ("half-batch", ShellFault::HalfBatch),
     ("leak-text", ShellFault::LeakText),
+    ("blob-after-commit", ShellFault::BlobAfterCommit),
 ];
 
 /// Faults planted in the machines that a run must catch. Faults that only a hostile member of a conversation, or
@@ -39,7 +42,9 @@ pub const SHELL: &[(&str, ShellFault)] = &[
 pub const MACHINE: &[&str] = &[
     "accept-any-signature",
     "accept-forged-receipt",
+    "cancel-in-name-only",
     "count-forged-receipt",
+    "done-without-last",
     "double-append",
     "drop-outbox-row",
     "drop-pending",
@@ -48,16 +53,21 @@ pub const MACHINE: &[&str] = &[
     "forget-old-mailbox",
     "forget-parents",
     "forget-waiting",
+    "give-wrong-chunk",
+    "have-too-early",
+    "hear-the-blocked",
     "ignore-quota",
     "live-only",
     "no-flush",
     "no-repair",
+    "receipt-without-room",
     "receipt-without-store",
     "reuse-generation",
     "reuse-index",
     "skip-cert-check",
     "solid-too-early",
     "stored-at-one",
+    "take-any-chunk",
 ];
 
 /// The shell fault of this name.

@@ -11,6 +11,7 @@
 //!
 //! What this module does not know: what a machine is for, who is hostile, what should have happened.
 
+mod nodes;
 mod turns;
 
 use crate::agenda::Agenda;
@@ -67,6 +68,12 @@ pub struct Host {
     pub skew: i64,
     /// A planned death.
     pub crash: Option<Crash>,
+    /// A planned death at one of the batches that write into a blob: its turns are such batches.
+    pub at_blob: Option<Crash>,
+    /// A node without room to write.
+    pub full: bool,
+    /// A node that was asked to leave.
+    pub leaving: Option<Leaving>,
     /// Lies on the way in and out.
     pub liar: Option<Liar>,
     /// Follows no protocol at all.
@@ -86,6 +93,21 @@ pub struct Host {
     starts: u64,
     next_command: u64,
     in_tx: bool,
+    /// The last command that told it whether there is room.
+    /// Whether the reserve lies on its disk.
+    pub reserve: bool,
+    asked_room: Option<CommandId>,
+    /// Under a planted fault: blob writes that are made after the commit.
+    late: Batch,
+}
+
+/// What a node was asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Leaving {
+    /// In which life.
+    pub life: u64,
+    /// Whether it never comes back.
+    pub for_good: bool,
 }
 
 impl std::fmt::Debug for Host {
@@ -191,6 +213,9 @@ impl Sim {
             store: MemoryStore::new(),
             skew,
             crash: None,
+            at_blob: None,
+            full: false,
+            leaving: None,
             liar: None,
             stranger: false,
             frozen: false,
@@ -205,6 +230,9 @@ impl Sim {
             starts: 0,
             next_command: 1,
             in_tx: false,
+            reserve: true,
+            asked_room: None,
+            late: Batch::default(),
         });
         id
     }
@@ -240,6 +268,9 @@ impl Sim {
         self.input(id, Input::Listening { own: key, addrs });
         // A machine says when it wants to be woken only at the end of a turn: the first is for the asking.
         self.stimulus(id, Stimulus::Timeout);
+        if self.hosts[id].full {
+            self.tell_room(id);
+        }
         self.outcomes.push_back(Outcome::Started(id));
     }
 
@@ -266,6 +297,10 @@ impl Sim {
         host.wake = None;
         host.run_at = None;
         host.frozen = false;
+        host.late.ops.clear();
+        // Whoever was asked to leave has left, in order or not.
+        host.dead |= host.leaving.take().is_some_and(|leaving| leaving.for_good);
+        self.watch.wire.full.remove(&id);
         self.net.unplugged(self.now, id);
         self.trace.note(self.now, id, "stop", b"");
         self.say(id, "stopped");

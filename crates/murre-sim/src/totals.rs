@@ -82,6 +82,32 @@ totals! {
     accepted_alone: "accepted while the other was off";
     /// People who were blocked.
     blocks: "people blocked";
+    /// People whose block was taken back.
+    unblocks: "people unblocked";
+    /// Files that people sent.
+    files: "files sent";
+    /// Files that were named once more by another message.
+    files_again: "files sent again";
+    /// Files too large for mailboxes.
+    large_files: "files over a live link only";
+    /// Files that their readers gave up.
+    files_given_up: "files given up";
+    /// Files that their readers wanted again.
+    files_wanted: "files wanted again";
+    /// Files that their writers took back.
+    files_taken_back: "files taken back";
+    /// Files that came whole.
+    files_whole: "files that came whole";
+    /// Chunks written into blobs.
+    chunks: "chunks stored";
+    /// Chunks that went into boxes.
+    boxed_chunks: "chunks put into boxes";
+    /// Processes that died at a batch which writes into a blob.
+    crashes_at_blobs: "crashes at a chunk";
+    /// Nodes whose disk was full.
+    full_nodes: "nodes without room";
+    /// Nodes that were asked to leave and said that they can.
+    drained: "nodes that left in order";
     /// Messages that were shown as stored.
     stored: "messages shown as stored";
     /// Messages that were shown as read.

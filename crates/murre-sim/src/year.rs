@@ -55,6 +55,7 @@ fn plan(seed: u64) -> Plan {
     let production = NetworkParams::production();
     Plan {
         blocks: false,
+        unblocks: false,
         seed,
         begin: 1_760_000_000_000 + dice.range(0, 400 * DAY),
         nodes: vec![NodePlan { skew: 0, lie: None, dies_in: None }; NODES],
@@ -269,14 +270,22 @@ impl Run {
         self.device[1].see(device.1);
         self.node[0].see(node.0);
         self.node[1].see(node.1);
-        self.boxes.see(self.held());
+        let held = self.held();
+        self.boxes.see(held);
     }
 
-    /// Most boxes that one living node holds.
-    fn held(&self) -> u64 {
+    /// Most boxes that one living node holds. A node whose state cannot be read fails the run.
+    fn held(&mut self) -> u64 {
         let sim = &self.world.sim;
         let alive = self.world.node_hosts().into_iter().filter(|h| !sim.hosts[*h].dead);
-        alive.map(|h| status(&sim.hosts[h].store).map_or(0, |s| s.boxes)).max().unwrap_or(0)
+        let held: Result<Vec<u64>, _> = alive.map(|h| status(&sim.hosts[h].store).map(|s| s.boxes)).collect();
+        match held {
+            Ok(held) => held.into_iter().max().unwrap_or(0),
+            Err(e) => {
+                self.world.sim.watch.fail("bounds", format!("the state of a node cannot be read: {e:?}"));
+                0
+            }
+        }
     }
 
     /// A device grows with what was written and with nothing else.

@@ -12,6 +12,7 @@ use crate::limits::{
 use crate::rows as device_rows;
 use murre_core::id::{Bytes, MessageId};
 use murre_core::params::delivery::LIVE_RECEIPT_MS;
+use murre_core::sabotage::active;
 use murre_core::{BlobNo, Mono, TurnError, View};
 use murre_log::chunk::{PAGE, PageTree, SEALED_CHUNK};
 use murre_log::{Chunk, Shape};
@@ -396,7 +397,9 @@ impl Reader {
 
     /// A chunk with its way to its root, if it can be read.
     fn chunk(&mut self, cx: &Ctx<'_, '_>, index: u32) -> Result<Option<Chunk>, TurnError> {
-        let offset = u64::from(index) * SEALED_CHUNK as u64;
+        let wrong = active("give-wrong-chunk") || active("take-any-chunk");
+        // The planted faults: the bytes of the chunk before.
+        let offset = u64::from(if wrong { index.saturating_sub(1) } else { index }) * SEALED_CHUNK as u64;
         let Some(sealed) = cx.tx.blob(self.blob, offset, self.shape.sealed_len(index))? else {
             return Ok(None);
         };

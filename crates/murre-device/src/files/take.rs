@@ -13,6 +13,7 @@ use crate::limits::{
 };
 use crate::rows as device_rows;
 use murre_core::id::{Bytes, MessageId};
+use murre_core::sabotage::active;
 use murre_core::{CommandId, Mono, TurnError};
 use murre_log::chunk::{PAGE, SEALED_CHUNK};
 use murre_log::{Chunk, Shape};
@@ -389,8 +390,11 @@ impl Files {
         fetch.have.set(index);
         fetch.came(cx.now.mono);
         let missing = fetch.have.missing();
-        if missing == 0 {
+        if missing <= u32::from(active("done-without-last")) {
             return self.complete(cx, no, row);
+        }
+        if active("have-too-early") {
+            Self::say(cx, contact, row.id, Word::Have);
         }
         let here = bytes_of(&row, fetch.shape.chunks() - missing);
         if fetch.asked.len() + fetch.window.div_ceil(ASK_PART) <= fetch.window {
@@ -437,6 +441,9 @@ impl Files {
         mut row: FileRow,
     ) -> Result<(), TurnError> {
         if matches!(row.state, FileState::Wanted | FileState::Offered) {
+            if active("cancel-in-name-only") {
+                return Self::tell(cx, &row, FileStep::Cancelled);
+            }
             row.state = FileState::Cancelled;
             self.let_part_go(cx, no, &row);
             Self::write(cx, row.contact, row.id, Word::Decline)?;

@@ -1,3 +1,4 @@
+use super::files::{FileTold, Here, There};
 use super::*;
 
 const AT: u64 = 1_000_000;
@@ -156,4 +157,63 @@ fn two_histories_are_one_conversation() {
     assert_eq!(same(&a, &b), Ok(()));
     assert!(same(&a, &[line(2, true), line(0, false)]).is_err());
     assert!(same(&a, &b[..1]).is_err());
+}
+
+/// A file of person 0 for person 1 that text 0 names.
+fn with_file() -> Model {
+    let mut model = model();
+    model.files.push(FileSent::new(0, 1, 5, [7; 32]));
+    model.names(0, 0);
+    model
+}
+
+#[test]
+fn a_file_is_had_only_when_it_is_whole_and_is_whole_once() {
+    let mut model = with_file();
+    let told = |model: &mut Model, me, told| model.file_told(me, id(0), None, told);
+    assert!(told(&mut model, 0, FileTold::There(There::Has)).is_err());
+    assert!(told(&mut model, 0, FileTold::Here(Here::Whole)).is_err(), "not his");
+    assert_eq!(told(&mut model, 1, FileTold::Here(Here::Whole)), Ok(()));
+    assert!(model.file_ended(0, Some(Here::Coming), Some(There::Waiting)).is_err());
+    assert_eq!(told(&mut model, 0, FileTold::There(There::Has)), Ok(()));
+    assert_eq!(model.file_ended(0, Some(Here::Whole), Some(There::Has)), Ok(()));
+    assert!(told(&mut model, 1, FileTold::Here(Here::Whole)).is_err(), "told twice");
+    assert!(model.file_here(1, 0, Here::Coming).is_err(), "was whole");
+    assert!(model.file_there(0, 0, There::Waiting).is_err());
+    assert!(model.file_told(1, id(2), None, FileTold::Here(Here::Whole)).is_err(), "text 2 names none");
+}
+
+#[test]
+fn a_file_is_given_up_or_gone_only_if_somebody_did_that_and_stays_so() {
+    let mut model = with_file();
+    for here in [Here::GivenUp, Here::Gone] {
+        assert!(model.file_here(1, 0, here).is_err(), "{here:?}");
+    }
+    for there in [There::Declined, There::Withdrawn] {
+        assert!(model.file_there(0, 0, there).is_err(), "{there:?}");
+    }
+    model.files[0].given_up = true;
+    assert_eq!(model.file_here(1, 0, Here::GivenUp), Ok(()));
+    assert!(model.file_here(1, 0, Here::Whole).is_err(), "goes on after it was given up");
+    assert!(model.file_ended(0, Some(Here::Gone), Some(There::Declined)).is_err());
+    assert_eq!(model.file_ended(0, Some(Here::GivenUp), Some(There::Declined)), Ok(()));
+    model.wants(0);
+    model.comes_again(0);
+    assert!(model.file_ended(0, Some(Here::GivenUp), Some(There::Declined)).is_err());
+    assert_eq!(model.file_here(1, 0, Here::Whole), Ok(()));
+    model.files[0].taken_back = true;
+    assert_eq!(model.file_ended(0, Some(Here::Gone), Some(There::Withdrawn)), Ok(()));
+}
+
+#[test]
+fn what_is_written_after_a_block_is_not_heard_until_it_is_taken_back() {
+    let mut model = model();
+    model.blocks(1, 0);
+    assert_eq!(model.arrived(1, id(0), "text 0"), Ok(()), "written before");
+    let late = model.asked(wish(3, 0));
+    assert!(model.arrived(1, id(3), "text 3").is_err());
+    assert!(model.ever_blocked(1, 0) && !model.ever_blocked(0, 1));
+    assert_eq!(model.answered(late, id(3)), Ok(()), "its writer has it");
+    model.unblocks(1, 0);
+    assert_eq!(model.arrived(1, id(3), "text 3"), Ok(()));
 }

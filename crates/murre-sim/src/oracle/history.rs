@@ -2,11 +2,15 @@
 
 use crate::cast::{Cast, Pair, Person, tick};
 use crate::model::{self, Sent, Shown};
+use crate::oracle::files;
 use crate::shell::Sim;
 use murre_core::id::LogId;
-use murre_core::{Direction, Range, View};
+use murre_core::store::Rows;
+use murre_core::{Direction, Range, Space, View};
+use murre_device::files::file_of;
+use murre_device::files::rows::STRAYS;
 use murre_device::limits::{
-    MAX_CONTACTS, MAX_INCOMING, MAX_NOTICES, MAX_PAGE, MAX_PARCELS, MAX_PARCELS_EACH, MAX_STASH,
+    MAX_CONTACTS, MAX_INCOMING, MAX_NOTICES, MAX_PAGE, MAX_PARCELS, MAX_PARCELS_EACH, MAX_STASH, MAX_STRAYS,
 };
 use murre_device::rows::OutboxRow;
 use murre_device::{ContactState, query, rows};
@@ -74,14 +78,15 @@ pub fn glance(sim: &mut Sim, cast: &mut Cast) {
 /// Whether everything has arrived everywhere and nobody waits for anything.
 #[must_use]
 pub fn at_rest(sim: &Sim, cast: &Cast) -> bool {
-    cast.people.iter().all(|p| p.asks.is_empty() && outbox(sim, cast, p) == 0)
+    cast.people.iter().all(|p| p.asks.is_empty() && outbox(sim, cast, p) == Ok(Waiting::default()))
+        && files::ended(sim, cast).is_ok()
         && cast.pairs.iter().filter(|p| p.blocked.is_none()).all(|pair| agree(sim, cast, pair).is_ok())
 }
 
 /// Entries of a person that nobody has receipted, those between two of whom one has blocked the other aside.
-fn outbox(sim: &Sim, cast: &Cast, person: &Person) -> usize {
+fn outbox(sim: &Sim, cast: &Cast, person: &Person) -> Result<Waiting, String> {
     let store = &sim.hosts[person.host].store;
-    let silent: Vec<u32> = cast
+    let silent: Result<Vec<Option<u32>>, _> = cast
         .pairs
         .iter()
         .filter(|p| p.blocked.is_some())
@@ -90,18 +95,54 @@ fn outbox(sim: &Sim, cast: &Cast, person: &Person) -> usize {
             me if me == p.b => Some(p.a),
             _ => None,
         })
-        .filter_map(|other| {
+        .map(|other| {
             let account = cast.people[other].account;
-            rows::get(store, rows::CONTACT_BY_ACCOUNT, account.as_bytes()).ok().flatten()
+            rows::get::<u32>(store, rows::CONTACT_BY_ACCOUNT, account.as_bytes())
         })
         .collect();
-    let page = store.scan(rows::OUTBOX, &Range::all(), Direction::Forward, usize::MAX).unwrap_or_default();
-    let rows = page.iter().filter_map(|(_, value)| rows::decode::<OutboxRow>(rows::OUTBOX, value).ok());
-    rows.filter(|row| !silent.contains(&row.contact)).count()
+    let silent = silent.map_err(|e| unreadable(&e))?;
+    let mut waits = Waiting::default();
+    for (key, value) in all(store, rows::OUTBOX)? {
+        let row: OutboxRow = rows::decode(rows::OUTBOX, &value).map_err(|e| unreadable(&e))?;
+        let key = key.try_into().map(u64::from_be_bytes).map_err(|_| "an outbox row without a number")?;
+        let file = file_of(key);
+        let heard = match file {
+            Some(file) => files::is_heard_of(store, file)?,
+            None => true,
+        };
+        let of_files = usize::from(file.is_some());
+        if heard && !silent.contains(&Some(row.contact)) {
+            waits = Waiting { entries: waits.entries + 1 - of_files, chunks: waits.chunks + of_files };
+        }
+    }
+    Ok(waits)
+}
+
+/// What lies in an outbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Waiting {
+    entries: usize,
+    chunks: usize,
+}
+
+/// A row that cannot be read is no row without a fault.
+fn unreadable(error: &dyn std::fmt::Debug) -> String {
+    format!("a row cannot be read: {error:?}")
+}
+
+/// Every row of a space.
+///
+/// # Errors
+/// Words for the report.
+pub fn all(store: &MemoryStore, space: Space) -> Result<Rows, String> {
+    store.scan(space, &Range::all(), Direction::Forward, usize::MAX).map_err(|e| unreadable(&e))
 }
 
 /// What somebody wrote after they were blocked is shown nowhere.
-fn heard(sim: &Sim, cast: &Cast, pair: &Pair, from: usize) -> Result<(), String> {
+///
+/// # Errors
+/// What is shown.
+pub fn heard(sim: &Sim, cast: &Cast, pair: &Pair, from: usize) -> Result<(), String> {
     let lines = shown(sim, cast, pair.a, pair.b)?;
     let late = |s: &&Sent| (s.from, s.to) == (pair.b, pair.a);
     let found =
@@ -147,8 +188,14 @@ pub fn judge(sim: &mut Sim, cast: &mut Cast) {
         }
     }
     for person in &cast.people {
-        let waits = outbox(sim, cast, person);
-        let why = (waits > 0).then(|| format!("{waits} entries of {} are not receipted", person.name));
+        let why = match outbox(sim, cast, person) {
+            Ok(waits) if waits == Waiting::default() => None,
+            Ok(Waiting { entries, chunks }) => {
+                let name = &person.name;
+                Some(format!("{entries} entries and {chunks} chunks of {name} are not receipted"))
+            }
+            Err(what) => Some(format!("at {}: {what}", person.name)),
+        };
         let why = why.or_else(|| undelivered(sim, cast, person.host, person.number));
         let why = why.or_else(|| {
             person.asks.values().next().map(|ask| format!("{} got no answer to {ask:?}", person.name))
@@ -158,6 +205,7 @@ pub fn judge(sim: &mut Sim, cast: &mut Cast) {
         }
     }
     bounds(sim, cast);
+    files::judge(sim, cast);
 }
 
 /// Own messages are shown as delivered, since they are.
@@ -170,7 +218,10 @@ fn undelivered(sim: &Sim, cast: &Cast, host: usize, me: usize) -> Option<String>
     };
     cast.model.sent.iter().filter(|s| s.from == me && !silent(s)).find_map(|s| {
         let id = s.answer?;
-        let status = query::status(store, id, wall).ok()?;
+        let status = match query::status(store, id, wall) {
+            Ok(status) => status,
+            Err(e) => return Some(format!("the state of a message cannot be read: {e:?}")),
+        };
         let done =
             matches!(status.state, murre_device::MessageState::Delivered | murre_device::MessageState::Read);
         (!done)
@@ -182,7 +233,7 @@ fn undelivered(sim: &Sim, cast: &Cast, host: usize, me: usize) -> Option<String>
 pub fn bounds(sim: &mut Sim, cast: &Cast) {
     let full = cast.people.iter().find_map(|p| {
         let links = sim.net.links_of(p.host).len();
-        let over = too_many(&sim.hosts[p.host].store);
+        let over = too_many(&sim.hosts[p.host].store).unwrap_or_else(Some);
         let over = over.or_else(|| (links > crate::net::MAX_LINKS).then(|| format!("{links} links")));
         over.map(|what| format!("{} has {what}", p.name))
     });
@@ -192,28 +243,31 @@ pub fn bounds(sim: &mut Sim, cast: &Cast) {
 }
 
 /// What a device holds more of than it may.
-fn too_many(store: &MemoryStore) -> Option<String> {
-    let rows = |space| store.scan(space, &Range::all(), Direction::Forward, usize::MAX).unwrap_or_default();
-    let parcels = rows(rows::PARCELS);
+fn too_many(store: &MemoryStore) -> Result<Option<String>, String> {
+    let parcels = all(store, rows::PARCELS)?;
     let mut parcels_of: BTreeMap<u32, usize> = BTreeMap::new();
     for (_, value) in &parcels {
-        if let Ok(row) = rows::decode::<rows::ParcelRow>(rows::PARCELS, value) {
-            *parcels_of.entry(row.contact).or_default() += 1;
+        let row: rows::ParcelRow = rows::decode(rows::PARCELS, value).map_err(|e| unreadable(&e))?;
+        *parcels_of.entry(row.contact).or_default() += 1;
+    }
+    let of_contact = |space| -> Result<usize, String> {
+        let mut each: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+        for (key, _) in all(store, space)? {
+            *each.entry(key.into_iter().take(4).collect()).or_default() += 1;
         }
-    }
-    let mut stashed_of: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
-    for (key, _) in rows(rows::STASH) {
-        *stashed_of.entry(key.into_iter().take(4).collect()).or_default() += 1;
-    }
-    let contacts = query::contacts(store).unwrap_or_default();
+        Ok(each.into_values().max().unwrap_or(0))
+    };
+    let contacts = query::contacts(store).map_err(|e| unreadable(&e))?;
     let incoming = contacts.iter().filter(|c| c.state == ContactState::Incoming).count();
     let counts = [
         ("parcels", parcels.len(), MAX_PARCELS),
         ("parcels for one contact", parcels_of.into_values().max().unwrap_or(0), MAX_PARCELS_EACH),
-        ("notices", rows(rows::NOTICES).len(), MAX_NOTICES as usize),
-        ("packets kept for one contact", stashed_of.into_values().max().unwrap_or(0), MAX_STASH as usize),
+        ("notices", all(store, rows::NOTICES)?.len(), MAX_NOTICES as usize),
+        ("packets kept for one contact", of_contact(rows::STASH)?, MAX_STASH as usize),
+        ("chunks kept for one contact", of_contact(STRAYS)?, MAX_STRAYS as usize),
         ("contacts", contacts.len(), MAX_CONTACTS),
         ("requests that wait", incoming, MAX_INCOMING),
     ];
-    counts.iter().find(|(_, n, most)| n > most).map(|(what, n, most)| format!("{n} {what} of at most {most}"))
+    let over = counts.iter().find(|(_, n, most)| n > most);
+    Ok(over.map(|(what, n, most)| format!("{n} {what} of at most {most}")))
 }

@@ -1,8 +1,9 @@
 //! Honest custodians keep their word, and keep nothing that they should not.
 
+use crate::oracle::history::all;
 use crate::shell::Sim;
 use murre_core::id::{Locator, PeerKey};
-use murre_core::{Direction, NetworkParams, Range, View};
+use murre_core::{NetworkParams, View};
 use murre_custodian::rows::{BOXES, IDS, OBJECTS};
 use murre_mailbox::limits::MAX_SLOTS;
 use murre_mailbox::{Directory, MailboxKind, NetworkFile, SealedBox, SignedObject};
@@ -30,21 +31,27 @@ type Found = Option<(&'static str, String)>;
 /// After a whole round of repair every honest custodian of a box's placement holds it, unless it is gone for all.
 pub fn repaired(sim: &mut Sim, nodes: &[(usize, PeerKey, bool)], file: &NetworkFile) {
     let planted = sim.watch.planted.clone();
-    if let Some(what) = planted.soundly(|| unrepaired(sim, nodes, file)) {
+    if let Some(what) = planted.soundly(|| unrepaired(sim, nodes, file).unwrap_or_else(Some)) {
         sim.watch.fail("repair", what);
     }
 }
 
-fn unrepaired(sim: &Sim, nodes: &[(usize, PeerKey, bool)], file: &NetworkFile) -> Option<String> {
+fn unrepaired(
+    sim: &Sim,
+    nodes: &[(usize, PeerKey, bool)],
+    file: &NetworkFile,
+) -> Result<Option<String>, String> {
     let honest =
         |key: &PeerKey| nodes.iter().find(|(h, k, honest)| k == key && *honest && sim.hosts[*h].is_up());
     for (host, _, _) in nodes.iter().filter(|(h, _, honest)| *honest && sim.hosts[*h].is_up()) {
         let holder = &sim.hosts[*host];
         let wall = holder.clocks(sim.now).wall;
-        let directory = Directory::open(&holder.store, file.clone()).ok()?;
+        let directory = Directory::open(&holder.store, file.clone())
+            .map_err(|e| format!("the directory of {} cannot be read: {e:?}", holder.name))?;
         let k = directory.quorum(wall).k;
-        for (_, bytes) in holder.store.scan(BOXES, &Range::all(), Direction::Forward, usize::MAX).ok()? {
-            let b = SealedBox::parse(&bytes).ok()?.verify(&file.params).ok()?;
+        for (_, bytes) in all(&holder.store, BOXES)? {
+            let b = SealedBox::parse(&bytes).ok().and_then(|b| b.verify(&file.params).ok());
+            let b = b.ok_or_else(|| format!("{} stores a box that nobody may write", holder.name))?;
             // What expires soon may be gone at one and not yet at the other.
             if b.expiry_hour() <= wall.hour() + 3 {
                 continue;
@@ -53,7 +60,9 @@ fn unrepaired(sim: &Sim, nodes: &[(usize, PeerKey, bool)], file: &NetworkFile) -
             let ring = directory.placement(&b.locator(), b.epoch(), wall);
             for (other, _, _) in ring.iter().take(k).filter_map(honest) {
                 let lacks = &sim.hosts[*other].store;
-                let held = lacks.get(IDS, b.id().as_bytes()).ok()?;
+                let held = lacks
+                    .get(IDS, b.id().as_bytes())
+                    .map_err(|e| format!("a row of {} cannot be read: {e:?}", sim.hosts[*other].name))?;
                 // A request at a door is taken only beside the owner object that certifies its slot.
                 let object = |store: &MemoryStore| {
                     let bytes = store.get(OBJECTS, b.locator().as_bytes()).ok().flatten()?;
@@ -68,12 +77,12 @@ fn unrepaired(sim: &Sim, nodes: &[(usize, PeerKey, bool)], file: &NetworkFile) -
                         "(object: {seen:?}) a {:?} box of epoch {} that expires in {} h",
                         place, epoch, hours
                     );
-                    return Some(format!("{a} holds {what}, which {b} lacks although it should"));
+                    return Ok(Some(format!("{a} holds {what}, which {b} lacks although it should")));
                 }
             }
         }
     }
-    None
+    Ok(None)
 }
 
 /// What an honest custodian signed for is there until its hour has come.
@@ -99,8 +108,14 @@ fn within_quota(sim: &Sim, nodes: &[(usize, PeerKey, bool)]) -> Found {
     for (host, _, _) in nodes.iter().filter(|(_, _, honest)| *honest) {
         let host = &sim.hosts[*host];
         let mut places: BTreeMap<Locator, Held> = BTreeMap::new();
-        for (_, bytes) in host.store.scan(BOXES, &Range::all(), Direction::Forward, usize::MAX).ok()? {
-            let Some(b) = SealedBox::parse(&bytes).ok().and_then(|b| b.verify(params).ok()) else { continue };
+        let rows = match all(&host.store, BOXES) {
+            Ok(rows) => rows,
+            Err(what) => return Some(("bounds", format!("{}: {what}", host.name))),
+        };
+        for (_, bytes) in rows {
+            let Some(b) = SealedBox::parse(&bytes).ok().and_then(|b| b.verify(params).ok()) else {
+                return Some(("only valid boxes", format!("{} stores what is no box", host.name)));
+            };
             let held = places.entry(b.locator()).or_insert_with(|| Held::new(b.place().k));
             held.boxes += 1;
             held.bytes += bytes.len() as u64;
@@ -144,7 +159,10 @@ impl Held {
 fn only_valid_boxes(sim: &Sim, nodes: &[(usize, PeerKey, bool)]) -> Found {
     for (host, _, _) in nodes.iter().filter(|(_, _, honest)| *honest) {
         let host = &sim.hosts[*host];
-        let rows = host.store.scan(BOXES, &Range::all(), Direction::Forward, usize::MAX).ok()?;
+        let rows = match all(&host.store, BOXES) {
+            Ok(rows) => rows,
+            Err(what) => return Some(("only valid boxes", format!("{}: {what}", host.name))),
+        };
         for (_, bytes) in rows {
             let valid = SealedBox::parse(&bytes).is_ok_and(|b| b.verify(sim.watch.wire.params()).is_ok());
             if !valid {

@@ -5,6 +5,7 @@
 //! | [`leak`] | no planted word leaves a device | every frame, every custodian's store |
 //! | [`wire`] | no box id carries two contents, no entry has two boxes in one place, receipts are true | every frame, every batch |
 //! | [`claims`] | "stored", "delivered" and "read" never say more than is so | every event |
+//! | [`files`] | a file comes whole or is given up; what is noted as here is here; nothing of it stays behind | at each start and death, in quiet moments, at the end |
 //! | [`history`] | nothing lost, nothing doubled, one order, all agree with the model | in quiet moments and at the end |
 //! | [`secrecy`] | what was opened once does not open again from the disk | at the end |
 //! | [`keepers`] | honest custodians hold what they signed for, and only what may be held | at the end |
@@ -12,6 +13,7 @@
 //! The first broken promise ends the run.
 
 pub mod claims;
+pub mod files;
 pub mod history;
 pub mod keepers;
 pub mod leak;
@@ -87,8 +89,8 @@ impl Watch {
     pub fn batch(&mut self, host: HostId, batch: &Batch) {
         let planted = self.planted.clone();
         let found = planted.soundly(|| self.wire.batch(host, batch));
-        if let Err(what) = found {
-            self.fail("one box per entry", what);
+        if let Err((oracle, what)) = found {
+            self.fail(oracle, what);
         }
     }
 

@@ -5,6 +5,8 @@ use crate::totals::Totals;
 use murre_core::id::{BoxId, Locator, PeerKey};
 use murre_core::time::HOUR;
 use murre_core::{Batch, NetworkParams, Op, View};
+use murre_custodian::rows as node_rows;
+use murre_device::files::file_of;
 use murre_device::rows as device_rows;
 use murre_mailbox::{Frame, MailboxKind, PutRefusal, Receipt, ReceiptBody, Reply, Request, SealedBox};
 use murre_store::MemoryStore;
@@ -54,6 +56,10 @@ pub struct Wire {
     requests: BTreeMap<(HostId, u64), u64>,
     /// Entries that got another box later.
     pub re_boxed: u64,
+    /// Chunks written into blobs, and chunks put into boxes.
+    pub chunks: (u64, u64),
+    /// Nodes that know that they have no room.
+    pub full: BTreeSet<HostId>,
 }
 
 impl Wire {
@@ -72,6 +78,8 @@ impl Wire {
             starts: BTreeMap::new(),
             requests: BTreeMap::new(),
             re_boxed: 0,
+            chunks: (0, 0),
+            full: BTreeSet::new(),
         }
     }
 
@@ -118,27 +126,39 @@ impl Wire {
         self.boxes.len() as u64
     }
 
-    /// A device's batch: an entry has at most one box in one place.
+    /// A batch: an entry has at most one box in one place, and a node without room takes nothing.
     ///
     /// # Errors
-    /// Words for the report.
-    pub fn batch(&mut self, host: HostId, batch: &Batch) -> Result<(), String> {
+    /// The oracle's name and words for the report.
+    pub fn batch(&mut self, host: HostId, batch: &Batch) -> Result<(), (&'static str, String)> {
+        self.chunks.0 += batch.ops.iter().filter(|op| matches!(op, Op::WriteBlob { .. })).count() as u64;
         for op in &batch.ops {
             let Op::Put { space, key, value } = op else { continue };
-            if *space != device_rows::BOXES {
-                continue;
+            // spec: K-43
+            if *space == node_rows::BOXES && self.full.contains(&host) {
+                return Err(("no room", format!("host {host} has no room and stores a box")));
             }
-            let bytes: ByteBuf = device_rows::decode(*space, value).map_err(|e| format!("{e:?}"))?;
-            let b = self.pass(&bytes).ok_or_else(|| format!("host {host} made a box that is none"))?;
-            let before = self.entries.insert((host, key.clone(), b.locator), b.id);
-            if before.is_some_and(|id| id != b.id) {
-                return Err(format!("host {host} boxed one entry twice in one place"));
+            if *space == device_rows::BOXES {
+                self.boxed(host, key, value).map_err(|what| ("one box per entry", what))?;
             }
-            let last = self.keys.insert((host, key.clone()), b.id);
-            self.re_boxed += u64::from(last.is_some_and(|id| id != b.id));
-            self.note_box(host, &b, 0)
-                .map_err(|()| format!("host {host} used a number twice: {}", b.words))?;
         }
+        Ok(())
+    }
+
+    /// A device seals an entry, or a chunk of a file, into a box.
+    fn boxed(&mut self, host: HostId, key: &[u8], value: &[u8]) -> Result<(), String> {
+        let bytes: ByteBuf = device_rows::decode(device_rows::BOXES, value).map_err(|e| format!("{e:?}"))?;
+        let b = self.pass(&bytes).ok_or_else(|| format!("host {host} made a box that is none"))?;
+        let chunk = key.try_into().is_ok_and(|key| file_of(u64::from_be_bytes(key)).is_some());
+        self.chunks.1 += u64::from(chunk);
+        let before = self.entries.insert((host, key.to_vec(), b.locator), b.id);
+        // A chunk that is asked for once more has lost its box and gets another.
+        if !chunk && before.is_some_and(|id| id != b.id) {
+            return Err(format!("host {host} boxed one entry twice in one place"));
+        }
+        let last = self.keys.insert((host, key.to_vec()), b.id);
+        self.re_boxed += u64::from(last.is_some_and(|id| id != b.id));
+        self.note_box(host, &b, 0).map_err(|()| format!("host {host} used a number twice: {}", b.words))?;
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use crate::machine::Stimulus;
 use crate::net::HostId;
 use crate::oracle::claims;
 use crate::sabotage::ShellFault;
-use murre_core::{Dest, Output, Transmit, View};
+use murre_core::{Dest, Op, Output, Transmit, View};
 use murre_store::{Fault, Store};
 
 impl Sim {
@@ -65,6 +65,14 @@ impl Sim {
                 self.totals.store_faults += 1;
                 return self.reopen(id);
             }
+            if dies.is_none() && (wrote_blob(held) || !self.hosts[id].late.ops.is_empty()) {
+                let at_blob = &mut self.hosts[id].at_blob;
+                if let Some(crash) = at_blob {
+                    crash.turns = crash.turns.saturating_sub(1);
+                }
+                dies = at_blob.take_if(|crash| crash.turns == 0);
+                self.totals.crashes_at_blobs += u64::from(dies.is_some());
+            }
             if dies.is_some() {
                 break;
             }
@@ -103,7 +111,16 @@ impl Sim {
             self.totals.crashes_after += 1;
             return self.die(id, dies);
         }
-        true
+        self.write_late(id)
+    }
+
+    /// The planted fault that writes into blobs only after the rows which name them are durable.
+    fn write_late(&mut self, id: HostId) -> bool {
+        let late = std::mem::take(&mut self.hosts[id].late);
+        let store = &mut self.hosts[id].store;
+        let written = late.ops.is_empty()
+            || store.begin().and_then(|()| store.apply(&late)).and_then(|()| store.commit()).is_ok();
+        written || self.reopen(id)
     }
 
     fn die(&mut self, id: HostId, crash: Option<Crash>) -> bool {
@@ -148,6 +165,10 @@ impl Sim {
                     commits += 1;
                     if fault == Some(ShellFault::HalfBatch) && batch.ops.len() > 3 && at.is_multiple_of(7) {
                         batch.ops.truncate(batch.ops.len() / 2);
+                    }
+                    if fault == Some(ShellFault::BlobAfterCommit) {
+                        let writes = |op: &mut Op| matches!(op, Op::WriteBlob { .. });
+                        host.late.ops.extend(batch.ops.extract_if(.., writes));
                     }
                     if host.store.apply(&batch).is_err() {
                         return false;
@@ -226,4 +247,13 @@ impl Sim {
             self.net.send(self.now, id, t, &mut self.totals);
         }
     }
+}
+
+/// Whether the last turn's batch writes into a blob.
+fn wrote_blob(held: &[Held]) -> bool {
+    let last = held.iter().rev().find_map(|item| match item {
+        Held::Batch(batch) => Some(batch),
+        Held::Transmit(_) | Held::Event(..) => None,
+    });
+    last.is_some_and(|batch| batch.ops.iter().any(|op| matches!(op, Op::WriteBlob { .. })))
 }

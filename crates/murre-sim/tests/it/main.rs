@@ -1,7 +1,7 @@
 //! The simulator against itself: one seed is one run, planted faults are seen, kept seeds stay green.
 
 use murre_sim::campaign::{faults, run_one};
-use murre_sim::plan::Plan;
+use murre_sim::plan::{Plan, files, rooms};
 use murre_sim::run::{MIN_MESSAGES, Options};
 use murre_sim::sabotage;
 use murre_sim::scenario;
@@ -75,4 +75,23 @@ fn the_generator_makes_networks_of_all_sizes_and_every_kind_of_liar() {
     assert!(plans.iter().all(|p| p.nodes[0].lie.is_none() && p.nodes[0].dies_in.is_none()));
     assert!(plans.iter().any(|p| p.pairs.iter().any(|pair| pair.2)), "both ask");
     assert!(plans.iter().any(|p| p.people.len() == 3));
+}
+
+#[test]
+fn what_is_too_large_for_mailboxes_has_a_live_link_and_a_full_node_is_one_that_the_network_bears() {
+    for plan in (0..2_000).map(Plan::new) {
+        if files::sends_large(plan.seed) {
+            assert!(
+                files::sends(plan.seed) && plan.people.iter().all(|p| p.listens) && !plan.apart,
+                "{}",
+                plan.seed
+            );
+        }
+        if rooms::happens(plan.seed) {
+            let worse = plan.nodes.iter().filter(|n| n.lie.is_some() || n.dies_in.is_some()).count();
+            assert!(worse <= usize::from(plan.nodes.len() >= 8), "{}: {worse}", plan.seed);
+        }
+    }
+    assert!((0..40).filter(|seed| files::sends(*seed)).count() >= 8, "faults of files are caught by these");
+    assert!((0..40).any(rooms::happens));
 }
