@@ -199,11 +199,9 @@ impl Model {
     /// What is still to be done.
     pub fn file_ended(&self, number: usize, here: Option<Here>, there: Option<There>) -> Verdict {
         let file = &self.files[number];
-        // The word of its reader goes once, and a link or a box may lose it: then its writer still waits, until the boxes
-        // are renewed (chapter 11). Whoever mends that asks for more here.
         let ended = match here {
-            Some(Here::Whole) => matches!(there, Some(There::Has | There::Waiting)),
-            Some(Here::GivenUp) => matches!(there, Some(There::Declined | There::Waiting)) && !file.must_come,
+            Some(Here::Whole) => there == Some(There::Has),
+            Some(Here::GivenUp) => there == Some(There::Declined) && !file.must_come,
             Some(Here::Gone) => there == Some(There::Withdrawn),
             Some(Here::Coming) | None => false,
         };
