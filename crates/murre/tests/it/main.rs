@@ -7,4 +7,5 @@ mod metrics;
 mod people;
 mod room;
 mod running;
+mod skip;
 mod toy;
