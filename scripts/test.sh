@@ -45,6 +45,25 @@ at_least() {
     fi
 }
 
+# Tests of full disks and changing networks need root. Where this is root, none of them may be skipped; a root that may not
+# mount (a container without the right) is told aloud, here and by each test that is skipped.
+may_mount() {
+    local dir status=0
+    dir=$(mktemp -d)
+    mount -t tmpfs tmpfs "$dir" 2>/dev/null && umount "$dir" || status=1
+    rmdir "$dir"
+    return "$status"
+}
+if [ "$(id -u)" -eq 0 ] && [ -z "${MURRE_TEST_ALL+set}" ]; then
+    if may_mount; then
+        export MURRE_TEST_ALL=1
+    else
+        echo "NOTE: root, but without the right to mount: tests of full disks will be SKIPPED" >&2
+    fi
+elif [ "$(id -u)" -ne 0 ]; then
+    echo "NOTE: not root: tests of full disks and changing networks will be SKIPPED" >&2
+fi
+
 stage setup scripts/setup.sh
 stage format cargo fmt --all --check
 stage tidy cargo run --locked --quiet -p xtask -- tidy

@@ -85,8 +85,10 @@ pub struct Init {
     pub name: Option<String>,
     #[arg(long, value_name = "F", help = help::INIT_RESTORE)]
     pub restore_phrase_file: Option<PathBuf>,
-    #[arg(long, conflicts_with = "passphrase_file", help = help::INIT_KEYRING)]
+    #[arg(long, conflicts_with_all = ["passphrase_file", "passphrase"], help = help::INIT_KEYRING)]
     pub keyring: bool,
+    #[arg(long, help = help::INIT_PASSPHRASE)]
+    pub passphrase: bool,
     #[command(flatten)]
     pub protection: Protection,
 }
@@ -105,6 +107,8 @@ pub struct Protect {
 pub struct NewProtection {
     #[arg(long, value_name = "F", help = help::NEW_PASSPHRASE)]
     pub new_passphrase_file: Option<PathBuf>,
+    #[arg(long, help = help::NEW_PASSPHRASE_ASKED)]
+    pub new_passphrase: bool,
     #[arg(long, help = help::PROTECT_KEYRING)]
     pub keyring: bool,
     #[arg(long, help = help::PROTECT_KEY_FILE)]
@@ -161,9 +165,10 @@ pub struct Node {
     pub tell: bool,
 }
 
-/// Exactly one of them: no public network exists yet that could be meant by neither.
+/// At most one of them. With neither the node goes on in the network of its store: no public network exists yet that
+/// could be meant.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 pub struct Network {
     #[arg(long, value_name = "F", help = help::NODE_NETWORK)]
     pub network: Option<PathBuf>,

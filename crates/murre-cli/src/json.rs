@@ -9,7 +9,8 @@ use serde::Serialize;
 pub struct Init<'a> {
     pub account: String,
     pub device: String,
-    pub phrase: &'a str,
+    /// Shown once: none when the account was restored from it.
+    pub phrase: Option<&'a str>,
 }
 
 /// `protect`
@@ -90,7 +91,7 @@ pub struct NodeEnded<'a> {
     pub left: usize,
 }
 
-/// `invite`, `invite list`
+/// `invite`, `invite list`, `invite withdraw`
 #[derive(Serialize)]
 pub struct Invite {
     pub link: String,
@@ -116,13 +117,6 @@ impl From<&v1::Invite> for Invite {
             replaced: invite.replaced,
         }
     }
-}
-
-/// `invite withdraw`
-#[derive(Serialize)]
-pub struct Withdrawn<'a> {
-    pub link: &'a str,
-    pub withdrawn: bool,
 }
 
 /// `contact add`, `accept`, `block`, `rename`
@@ -450,6 +444,21 @@ pub struct Doctor {
     pub links: Option<u64>,
     pub listen: Vec<String>,
     pub counters: std::collections::BTreeMap<String, u64>,
+    pub quotas: std::collections::BTreeMap<String, Quota>,
+}
+
+/// One limit in `doctor`.
+#[derive(Serialize)]
+pub struct Quota {
+    pub used: u64,
+    pub limit: u64,
+}
+
+/// `completions`
+#[derive(Serialize)]
+pub struct Completions<'a> {
+    pub shell: &'static str,
+    pub script: &'a str,
 }
 
 /// An empty string in the API means "none".

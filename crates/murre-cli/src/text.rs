@@ -3,6 +3,7 @@
 //! Texts of other people pass through [`safe`] here, on their way to a terminal.
 
 pub mod demo;
+pub mod doctor;
 pub mod help;
 pub mod node;
 
@@ -27,8 +28,6 @@ pub const HINT_WEB: &str = "leave --web out";
 pub const NEW_DEVICE: &str = "writes from a device not seen before; if that surprises you, ask in person, then compare: `murre verify`";
 pub const VERIFY_NEXT: &str = "\n\nCompare these digits in person or by voice with what the other side's `murre verify` shows, then\n\
 `murre verify C --number 'DIGITS'`; or scan the code below there, and give its text to `murre verify C --qr TEXT`.";
-pub const NEW_WHAT: &str = "--new replaces the public invitation and goes with --public";
-pub const HINT_NEW_WHAT: &str = "a personal invitation is new each time: `murre invite`";
 pub const INVITE_BUSY: &str = "storing the door where others find it…";
 pub const UP_BUSY: &str = "opening the home…";
 pub const HINT_WIPE: &str =
@@ -43,6 +42,11 @@ pub const HINT_DIRECTORY: &str = "pack it into one file first; nothing was sent"
 pub const HINT_TOO_LONG: &str = "send it in parts; nothing was sent";
 pub const HINT_PHRASE: &str = "the file must hold the 24 words, in order, separated by spaces";
 pub const PASSPHRASE_PROMPT: &str = "Passphrase: ";
+pub const NEW_PASSPHRASE_PROMPT: &str = "New passphrase: ";
+pub const AGAIN_PROMPT: &str = "The same again: ";
+pub const PASSPHRASES_DIFFER: &str = "the two passphrases differ";
+pub const NO_PASSPHRASE: &str = "no passphrase was given";
+pub const HINT_PASSPHRASE: &str = "nothing was changed; say it again";
 pub const INTERRUPTED: &str = "interrupted";
 pub const HINT_INTERRUPTED: &str = "everything that was started has been stopped";
 pub const HINT_UP_STOPPED: &str = "nothing was lost: start it again with `murre up`, and see `murre doctor`";
@@ -105,7 +109,7 @@ pub fn init(style: Style, name: &str, home: &Path, phrase: &str, protected: bool
 }
 
 pub fn protected(style: Style, by: &str, at_rest: bool) -> String {
-    format!("The key of this home is now protected by: {by} ({}).", rest(style, at_rest))
+    format!("The key of this home is now protected by: {by} ({}).", doctor::rest(style, at_rest))
 }
 
 pub fn would_wipe(home: &Path, remains: &[String]) -> String {
@@ -119,7 +123,12 @@ pub fn wiped(style: Style, home: &Path, wiped: &murre::Wiped) -> String {
         out.push_str("\nAn item of the keyring is left; it opens nothing.");
     }
     if let Some(pid) = wiped.still_running {
-        out.push_str(&style.bad(&format!("\nProcess {pid} still runs and knows what it knew: end it.")));
+        let who = if pid == 0 {
+            "A process that cannot be seen from here".to_owned()
+        } else {
+            format!("Process {pid}")
+        };
+        out.push_str(&style.bad(&format!("\n{who} still runs and knows what it knew: end it.")));
     }
     if !wiped.left.is_empty() {
         out.push_str(&format!("\nNot the home's, and still there: {}", wiped.left.join(", ")));
@@ -342,7 +351,7 @@ pub fn file_row(style: Style, file: &v1::FileInfo) -> String {
 
 /// A number of bytes in words.
 fn size(bytes: u64) -> String {
-    indicatif::HumanBytes(bytes).to_string()
+    crate::amount::words(bytes)
 }
 
 pub fn saved(style: Style, path: &Path, bytes: u64) -> String {
@@ -439,53 +448,6 @@ fn first_line(text: &str) -> String {
 /// The part of an id that people see.
 pub fn short(id: &str) -> &str {
     id.get(..SHORT).unwrap_or(id)
-}
-
-// --- doctor -------------------------------------------------------------------------------------------------
-
-pub fn doctor_offline(
-    style: Style,
-    version: &str,
-    home: &Path,
-    exists: bool,
-    protection: Option<(&str, bool)>,
-) -> String {
-    let state = if exists {
-        "there is an account; `murre up` starts it"
-    } else {
-        "no account: `murre init` makes one"
-    };
-    let mut out = vec![row("version", version), row("home", &format!("{} ({state})", home.display()))];
-    out.extend(protection.map(|(by, at_rest)| row("key", &format!("{by}, {}", rest(style, at_rest)))));
-    out.push(row("running", &style.dim("no")));
-    out.join("\n")
-}
-
-fn rest(style: Style, at_rest: bool) -> String {
-    if at_rest { style.good("protected at rest") } else { style.bad("not protected at rest") }
-}
-
-pub fn doctor(style: Style, d: &v1::Doctor) -> String {
-    let rest = rest(style, d.protected_at_rest);
-    let network = if d.network.is_empty() { style.dim("none known yet") } else { d.network.clone() };
-    let small = if d.small_network { style.dim("  small network") } else { String::new() };
-    let reach = if d.reachable { style.good("reachable") } else { style.bad("no node answers") };
-    let mut out = vec![
-        row("version", &d.version),
-        row("home", &d.home),
-        row("key", &format!("{}, {rest}", d.protection)),
-        row("profile", &d.profile),
-        row("network", &format!("{network}  {reach}{small}")),
-        row("nodes", &format!("{} known, {} hold mail", d.nodes_known, d.nodes_eligible)),
-        row("links", &d.links.to_string()),
-    ];
-    out.extend(d.listen.iter().map(|addr| row("listening", addr)));
-    out.extend(d.counters.iter().map(|counter| row(&counter.name, &counter.value.to_string())));
-    out.join("\n")
-}
-
-fn row(name: &str, value: &str) -> String {
-    format!("{name:<24} {value}")
 }
 
 #[cfg(test)]

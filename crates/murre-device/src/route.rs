@@ -439,6 +439,7 @@ impl Device {
                 let object = result.as_ref();
                 self.contacts.object(cx!(self, now, tx, contacts), get.0 as u32, object)?;
             }
+            ClientEvent::ObjectLater { .. } => self.contacts.object_later(now.mono),
             ClientEvent::Solve { id, puzzle } => self.events.push(Event::Solve { id: id.0, puzzle }),
             ClientEvent::NetworkChanged { network } => {
                 rows::put(tx, rows::META, b"network", &network);

@@ -9,12 +9,14 @@ mod people;
 #[path = "../../murre-device/tests/it/world.rs"]
 mod world;
 
-use murre_core::id::{LogId, MessageId, StateId};
+use murre_core::id::{AccountId, LogId, MessageId, StateId};
 use murre_core::{Direction, Mono, Now, Range, Rng, Space, View, ViewError};
 use murre_crypto::{DeviceCert, DeviceKey};
+use murre_device::files::rows as files;
 use murre_device::invite::InviteLink;
 use murre_device::{
-    Answer, Command, ContactState, ContactsCommand, ConversationsCommand, Notice, query, rows as device,
+    Answer, Check, Command, ContactState, ContactsCommand, ConversationsCommand, FilesCommand, Notice, query,
+    rows as device,
 };
 use murre_group::{Identity, rows as group_rows};
 use murre_log::rows as log;
@@ -125,8 +127,8 @@ pub struct Snapshot {
     pub now: Now,
 }
 
-/// Spaces of a device.
-const DEVICE: &[Space] = &[
+/// Spaces of a device: every one that a machine of a device declares (a test compares).
+pub const DEVICE: &[Space] = &[
     device::META,
     device::INVITES,
     device::CONTACTS,
@@ -148,6 +150,17 @@ const DEVICE: &[Space] = &[
     device::BOXES,
     device::PARCELS,
     device::NOTICES,
+    device::UNREAD,
+    device::TRUST,
+    device::BLOCKED,
+    device::OLD_MAILBOXES,
+    device::FORMER,
+    files::FILES,
+    files::BY_ID,
+    files::BY_PLAIN,
+    files::PAGES,
+    files::WORK,
+    files::STRAYS,
     log::LOGS,
     log::LOG_IDS,
     log::AUTHORS,
@@ -191,6 +204,49 @@ fn send(world: &mut World, who: usize, chat: LogId, text: &str) {
     world.ask(who, Command::Conversations(command)).expect("a text that can be sent");
 }
 
+fn send_file(world: &mut World, who: usize, chat: LogId, bytes: Vec<u8>) {
+    let (name, mime) = ("notes.txt".to_owned(), "text/plain".to_owned());
+    let open = Command::Files(FilesCommand::Open { chat, name, mime });
+    let Ok(Answer::Upload { upload }) = world.ask(who, open) else { panic!("no upload") };
+    let piece = FilesCommand::Piece { upload, offset: 0, bytes, last: true };
+    world.ask(who, Command::Files(piece)).expect("a piece that can be kept");
+    let (text, reply_to, client_id) = (String::new(), None, None);
+    let command = ConversationsCommand::Send { chat, text, reply_to, client_id, files: vec![upload] };
+    world.ask(who, Command::Conversations(command)).expect("a file that can be sent");
+}
+
+/// Carol asks through the same link until Bob has her request.
+fn ask(world: &mut World, who: usize, at: usize, link: &InviteLink) -> AccountId {
+    let add = ContactsCommand::Add { link: link.clone(), hello: String::new() };
+    contacts(world, who, add);
+    let asker = query::me(world.view(who)).expect("an account").account;
+    let asked = |w: &World| {
+        let all = query::contacts(w.view(at)).expect("contacts");
+        all.iter().any(|c| c.account == asker && c.state == ContactState::Incoming)
+    };
+    assert!(world.run_until(10 * MINUTE, asked), "the request does not arrive");
+    asker
+}
+
+/// Something in every space that a chat alone leaves empty.
+fn fill(world: &mut World, bob: usize, alice: AccountId, chat: LogId, link: &InviteLink) {
+    let number = query::safety(world.view(bob), alice).expect("a safety number").number;
+    contacts(world, bob, ContactsCommand::Verify { account: alice, check: Check::Number(number) });
+    send_file(world, bob, chat, b"a file that waits for its reader".to_vec());
+    // Blocking somebody moves the mailbox of everybody else.
+    let carol = world.person("Carol");
+    world.run(MINUTE);
+    let carol = ask(world, carol, bob, link);
+    contacts(world, bob, ContactsCommand::Block { account: carol });
+    world.run(5_000);
+}
+
+/// A chunk that came before the entry that names its file: the order of arrival of a moment.
+fn stray(rows: &mut Rows) {
+    let key = [1u32.to_be_bytes(), 0u32.to_be_bytes()].concat();
+    rows.0.insert((files::STRAYS, key), crate::seeds::short_chunk());
+}
+
 fn make() -> Snapshot {
     let mut world = World::new(3);
     let (bob, alice) = (world.person("Bob"), world.person("Alice"));
@@ -209,12 +265,7 @@ fn make() -> Snapshot {
         panic!("no chat")
     };
     send(&mut world, alice, chat, "first");
-    let asker = query::me(world.view(alice)).expect("an account").account;
-    let asked = |w: &World| {
-        let all = query::contacts(w.view(bob)).expect("contacts");
-        all.iter().any(|c| c.account == asker && c.state == ContactState::Incoming)
-    };
-    assert!(world.run_until(10 * MINUTE, asked), "the request does not arrive");
+    let asker = ask(&mut world, alice, bob, &link);
     contacts(&mut world, bob, ContactsCommand::Accept { account: asker });
     world.run(2 * MINUTE);
     send(&mut world, bob, chat, "second");
@@ -224,14 +275,17 @@ fn make() -> Snapshot {
     send(&mut world, bob, chat, "third");
     world.run(5_000);
     send(&mut world, bob, chat, "fourth");
+    fill(&mut world, bob, asker, chat, &link);
     let wall = world.clock().wall;
     let history = query::history(world.view(bob), chat, None, 100, wall).expect("a history");
     assert!(history.len() >= 4, "{history:?}");
     let network = Directory::stored_network(world.view(0)).expect("a node's store").expect("its network");
     let spaces: Vec<Space> =
         [mailbox::NODES, mailbox::NETWORK].into_iter().chain(murre_custodian::rows::ALL).collect();
+    let mut rows = Rows::of(world.view(bob), DEVICE);
+    stray(&mut rows);
     Snapshot {
-        device: Rows::of(world.view(bob), DEVICE),
+        device: rows,
         other: Rows::of(world.view(alice), DEVICE),
         node: Rows::of(world.view(0), &spaces),
         // The first thing that the world draws.

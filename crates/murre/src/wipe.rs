@@ -2,8 +2,7 @@
 
 use crate::client::Client;
 use crate::home::wipe::{destroy_key, on, remains, remove_rest};
-use crate::home::{HomeError, Lock, keyring};
-use rustix::process::{Pid, Signal, kill_process};
+use crate::home::{HomeError, Lock, holder, keyring};
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -19,7 +18,7 @@ pub struct Wiped {
     /// Whether the keyring's item is gone; none if the home was not protected by the keyring. One that is left opens
     /// nothing.
     pub keyring: Option<bool>,
-    /// The process that ran the home and did not end, even when it was killed.
+    /// The process that runs the home and did not end, even when it was killed; 0 if it cannot be seen from here.
     pub still_running: Option<u32>,
     /// Files in the directory that were not the home's. They stay, and so does the directory.
     pub left: Vec<String>,
@@ -29,7 +28,7 @@ pub struct Wiped {
 enum Hold {
     Ours(Lock),
     Gone,
-    Theirs(Option<u32>),
+    Theirs,
 }
 
 /// Destroys the key of a home, ends the process that runs it, and removes its files. Needs no passphrase and no whole
@@ -46,23 +45,23 @@ pub async fn wipe(home: &Path) -> Result<Wiped, HomeError> {
     let key = destroy_key(home, &mut on);
     let mut wiped = Wiped::default();
     let mut hold = look(home, Duration::ZERO).await;
-    if let Hold::Theirs(_) = hold {
+    if let Hold::Theirs = hold {
         let told = async { Client::connect(home).await?.wipe().await };
         if tokio::time::timeout(GRACE, told).await.is_ok_and(|told| told.is_ok()) {
             hold = look(home, GRACE).await;
         }
     }
-    if let Hold::Theirs(Some(pid)) = hold
-        && pid != std::process::id()
-    {
-        end(pid);
-        hold = look(home, GRACE).await;
+    if let Hold::Theirs = hold {
+        let holders = holder::holders(home);
+        holders.iter().for_each(holder::Holder::end);
+        let patience = if holders.is_empty() { Duration::ZERO } else { GRACE };
+        hold = look(home, patience).await;
     }
     let lock = match hold {
         Hold::Ours(lock) => Some(lock),
         Hold::Gone => None,
-        Hold::Theirs(pid) => {
-            wiped.still_running = pid.or(Some(0));
+        Hold::Theirs => {
+            wiped.still_running = Some(holder::holders(home).first().map_or(0, |holder| holder.pid));
             None
         }
     };
@@ -75,21 +74,12 @@ pub async fn wipe(home: &Path) -> Result<Wiped, HomeError> {
     Ok(wiped)
 }
 
-/// Whoever holds the lock has written its number into it, and a process that holds it has not ended.
-fn end(pid: u32) {
-    let pid = i32::try_from(pid).ok().filter(|pid| *pid > 1).and_then(Pid::from_raw);
-    if let Some(pid) = pid {
-        // One that is gone already is what was wanted.
-        let _ = kill_process(pid, Signal::KILL);
-    }
-}
-
 async fn look(home: &Path, patience: Duration) -> Hold {
     let until = Instant::now() + patience;
     loop {
         let held = match Lock::take(home) {
             Ok(lock) => return Hold::Ours(lock),
-            Err(HomeError::AlreadyRunning { pid }) => Hold::Theirs(pid),
+            Err(HomeError::AlreadyRunning { .. }) => Hold::Theirs,
             // The directory is gone, or so damaged that it cannot be locked: nobody runs it.
             Err(_) => return Hold::Gone,
         };

@@ -126,9 +126,26 @@ impl Person {
     /// # Errors
     /// It does not come up.
     pub fn start(&mut self, bootstrap: &[String]) -> Result<(), CheckError> {
-        let mut verb = vec!["up", "--no-web", "--while-stdin", "--listen", "/ip4/127.0.0.1/tcp/0"];
+        let pen = self.pen.clone();
+        self.start_in(&pen, &[], "/ip4/127.0.0.1/tcp/0", bootstrap)
+    }
+
+    /// The same with `up` in another pen, after these words, listening there.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub fn start_in(
+        &mut self,
+        pen: &Pen,
+        before: &[&str],
+        listen: &str,
+        bootstrap: &[String],
+    ) -> Result<(), CheckError> {
+        let mut verb = vec!["up", "--no-web", "--while-stdin", "--listen", listen];
         verb.extend(bootstrap.iter().flat_map(|addr| ["--bootstrap", addr]));
-        let up = self.pen.spawn(&self.args(&verb), &self.log)?;
+        let mut args: Vec<&std::ffi::OsStr> = before.iter().map(|word| std::ffi::OsStr::new(*word)).collect();
+        args.extend(self.args(&verb));
+        let up = pen.spawn(&args, &self.log)?;
         let ready = up.line(Instant::now() + START)?;
         if ready["event"] != "ready" {
             return Err(CheckError::Wrong { expected: "ready".into(), found: ready.to_string() });
@@ -148,6 +165,18 @@ impl Person {
             up.terminate(Instant::now() + START)?;
         }
         Ok(())
+    }
+
+    /// Sends a signal to the running home: `STOP`, `CONT`.
+    ///
+    /// # Errors
+    /// It does not run.
+    #[allow(dead_code, reason = "not every user of this file asks")]
+    pub fn signal(&self, name: &str) -> Result<(), CheckError> {
+        match &self.up {
+            Some(up) => Ok(up.signal(name)?),
+            None => Err(CheckError::Wrong { expected: "a running home".into(), found: "none".into() }),
+        }
     }
 
     /// Kills the home (SIGKILL).

@@ -16,7 +16,8 @@ pub const HOME: &str = "The home directory of the account [default: the platform
 /// `--json`
 pub const JSON: &str = "Print one JSON object per line and nothing else; errors too, on standard error";
 /// `--passphrase-file`
-pub const PASSPHRASE: &str = "A file whose first line is the passphrase that protects the home";
+pub const PASSPHRASE: &str =
+    "A file whose first line is the passphrase that protects the home; - is standard input";
 
 /// `init`
 pub const INIT: &str = "Make a home: an account and its first device";
@@ -33,7 +34,12 @@ pub const INIT_KEYRING: &str =
 pub const PROTECT: &str =
     "Change what protects a home that is not running; its messages are not encrypted again";
 /// `protect --new-passphrase-file`
-pub const NEW_PASSPHRASE: &str = "Protect it by the passphrase in the first line of this file";
+pub const NEW_PASSPHRASE: &str =
+    "Protect it by the passphrase in the first line of this file; - is standard input";
+/// `protect --new-passphrase`
+pub const NEW_PASSPHRASE_ASKED: &str = "Protect it by a passphrase that is asked for, twice; without a terminal it is the first line of standard input";
+/// `init --passphrase`
+pub const INIT_PASSPHRASE: &str = "Protect the home by a passphrase that is asked for, twice; without a terminal it is the first line of standard input";
 /// `protect --keyring`
 pub const PROTECT_KEYRING: &str = "Protect it by the keyring of this session";
 /// `protect --key-file`
@@ -105,7 +111,7 @@ pub const INVITE_QR: &str = "Also draw it as a QR code";
 pub const INVITE_PUBLIC: &str =
     "Show the public link that many may hold; make it if there is none. Asking through it costs a puzzle";
 /// `invite --new`
-pub const INVITE_NEW: &str = "Replace the public link; the old one is read for a week more";
+pub const INVITE_NEW: &str = "With --public: replace the public link; the old one is read for a week more. A personal link is always new";
 /// `invite list`
 pub const INVITE_LIST: &str = "Show the open invitations";
 /// `invite withdraw`

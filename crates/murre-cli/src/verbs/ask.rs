@@ -1,7 +1,10 @@
 //! Asking for a passphrase on a terminal.
 
+use crate::failure::Failure;
 use crate::text;
+use murre::Passphrase;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Turns the terminal's echo back on, whatever happens in between.
@@ -27,15 +30,33 @@ fn stty(flag: &str) {
 }
 
 /// Reads one line without showing it. None if there is none.
-pub(super) fn passphrase() -> Option<murre::Passphrase> {
-    eprint!("{}", text::PASSPHRASE_PROMPT);
-    let _ = std::io::stderr().flush();
-    let silent = Silent::start();
-    let mut line = String::new();
-    let read = std::io::stdin().read_line(&mut line);
-    drop(silent);
-    if line.ends_with('\n') {
-        line.pop();
+pub(super) fn passphrase() -> Option<Passphrase> {
+    prompt(text::PASSPHRASE_PROMPT)
+}
+
+/// A new one: twice on a terminal, where nobody sees what he types; else the first line of standard input.
+///
+/// # Errors
+/// There is none, or the two differ.
+pub(super) fn new_passphrase() -> Result<Passphrase, Failure> {
+    let none = || Failure::caller(text::NO_PASSPHRASE, text::HINT_PASSPHRASE);
+    if !super::interactive() {
+        let read = Passphrase::read_line(std::io::stdin().lock());
+        return read.map_err(|error| Failure::file(Path::new("-"), &error));
     }
-    (read.is_ok() && !line.is_empty()).then(|| murre::Passphrase::new(line))
+    let first = prompt(text::NEW_PASSPHRASE_PROMPT).ok_or_else(none)?;
+    match prompt(text::AGAIN_PROMPT) {
+        Some(second) if second.same(&first) => Ok(first),
+        _ => Err(Failure::caller(text::PASSPHRASES_DIFFER, text::HINT_PASSPHRASE)),
+    }
+}
+
+fn prompt(words: &str) -> Option<Passphrase> {
+    // Silent first: who types ahead of the question is not shown either.
+    let silent = Silent::start();
+    eprint!("{words}");
+    let _ = std::io::stderr().flush();
+    let read = Passphrase::read_line(std::io::stdin().lock());
+    drop(silent);
+    read.ok()
 }

@@ -5,6 +5,7 @@
 
 use crate::args::{Cli, Shell};
 use crate::failure::Done;
+use crate::json;
 use crate::out::Out;
 use clap::{Command, CommandFactory};
 
@@ -21,15 +22,13 @@ pub(super) fn run(out: Out, shell: Shell) -> Done {
     command.build();
     let mut places = Vec::new();
     collect(&command, "", &mut places);
-    // A script is for a shell in either form: there is nothing to wrap.
-    out.line(
-        match shell {
-            Shell::Bash => bash(&places),
-            Shell::Zsh => zsh(&places),
-            Shell::Fish => fish(&places),
-        }
-        .trim_end(),
-    )
+    let (shell, script) = match shell {
+        Shell::Bash => ("bash", bash(&places)),
+        Shell::Zsh => ("zsh", zsh(&places)),
+        Shell::Fish => ("fish", fish(&places)),
+    };
+    let script = script.trim_end();
+    out.show(&json::Completions { shell, script }, |_| script.to_owned())
 }
 
 fn collect(command: &Command, path: &str, places: &mut Vec<Place>) {

@@ -10,7 +10,7 @@ pub(super) async fn run(session: &Session) -> Done {
     match Client::connect(&home).await {
         Ok(client) => {
             let doctor = client.doctor().await.map_err(super::refused)?;
-            session.out.show(&running(&doctor), |style| text::doctor(style, &doctor))
+            session.out.show(&running(&doctor), |style| text::doctor::running(style, &doctor))
         }
         Err(ClientError::NotRunning { .. }) => {
             let version = env!("CARGO_PKG_VERSION");
@@ -26,7 +26,7 @@ pub(super) async fn run(session: &Session) -> Done {
             };
             session.out.show(&line, |style| {
                 let protection = protection.map(|by| (by.word(), by.at_rest()));
-                text::doctor_offline(style, version, &home, exists, protection)
+                text::doctor::offline(style, version, &home, exists, protection)
             })
         }
         Err(error) => Err(super::refused(error)),
@@ -51,5 +51,10 @@ fn running(doctor: &murre::v1::Doctor) -> json::Doctor {
         links: Some(d.links),
         listen: d.listen,
         counters: d.counters.into_iter().map(|counter| (counter.name, counter.value)).collect(),
+        quotas: d
+            .quotas
+            .into_iter()
+            .map(|quota| (quota.name, json::Quota { used: quota.used, limit: quota.limit }))
+            .collect(),
     }
 }

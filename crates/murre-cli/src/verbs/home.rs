@@ -4,8 +4,8 @@ use super::{Session, ask, interactive, passphrase};
 use crate::args::{Init, Protect, Wipe};
 use crate::failure::{Done, Failure};
 use crate::{json, text};
+use murre::Shield;
 use murre::home::{HomeError, Protection};
-use murre::{Passphrase, Shield};
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 
@@ -46,7 +46,11 @@ pub(super) fn init(session: &Session, args: Init) -> Done {
     };
     let restored = phrase.is_some();
     let name = args.name.unwrap_or_else(friendly_name);
-    let shield = match passphrase(args.protection.passphrase_file.as_deref())? {
+    let given = match passphrase(args.protection.passphrase_file.as_deref())? {
+        None if args.passphrase => Some(ask::new_passphrase()?),
+        given => given,
+    };
+    let shield = match given {
         Some(passphrase) => Shield::Passphrase(passphrase),
         None if args.keyring => Shield::Keyring,
         None => Shield::KeyFile,
@@ -57,7 +61,7 @@ pub(super) fn init(session: &Session, args: Init) -> Done {
     let answer = json::Init {
         account: done.account.to_string(),
         device: done.device.to_string(),
-        phrase: &done.phrase,
+        phrase: (!restored).then_some(done.phrase.as_str()),
     };
     session.out.show(&answer, |style| text::init(style, &name, &home, &done.phrase, protected, restored))
 }
@@ -65,11 +69,12 @@ pub(super) fn init(session: &Session, args: Init) -> Done {
 /// Changes what protects a home.
 pub(super) fn protect(session: &Session, args: Protect) -> Done {
     let home = session.home()?;
-    let shield = match &args.new.new_passphrase_file {
-        Some(path) => {
-            let read = Passphrase::read_file(path);
-            Shield::Passphrase(read.map_err(|error| Failure::file(path, &error))?)
-        }
+    let given = match passphrase(args.new.new_passphrase_file.as_deref())? {
+        None if args.new.new_passphrase => Some(ask::new_passphrase()?),
+        given => given,
+    };
+    let shield = match given {
+        Some(passphrase) => Shield::Passphrase(passphrase),
         None if args.new.keyring => Shield::Keyring,
         None => Shield::KeyFile,
     };

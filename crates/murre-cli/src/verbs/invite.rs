@@ -11,7 +11,6 @@ pub(super) async fn run(session: &Session, args: Invite) -> Done {
     match args.verb {
         Some(InviteVerb::List) => list(session).await,
         Some(InviteVerb::Withdraw { link }) => withdraw(session, link).await,
-        None if args.new && !args.public => Err(Failure::caller(text::NEW_WHAT, text::HINT_NEW_WHAT)),
         None => make(session, args).await,
     }
 }
@@ -59,7 +58,17 @@ async fn list(session: &Session) -> Done {
 }
 
 async fn withdraw(session: &Session, link: String) -> Done {
-    let wanted = link.clone();
-    session.call(|client| async move { client.withdraw(&wanted).await }).await?;
-    session.out.show(&json::Withdrawn { link: &link, withdrawn: true }, |_| text::withdrawn())
+    let gone = session
+        .call(|client| async move {
+            let before = client.invites().await?;
+            client.withdraw(&link).await?;
+            // It is still listed while its door is being shut, and says so.
+            let after = client.invites().await?;
+            let named = |i: &murre::v1::Invite| i.link == link || i.link_id.starts_with(&link);
+            let gone = after.into_iter().find(named);
+            let gone = gone.or_else(|| before.into_iter().find(named));
+            Ok(murre::v1::Invite { withdrawn: true, ..gone.unwrap_or_default() })
+        })
+        .await?;
+    session.out.show(&json::Invite::from(&gone), |_| text::withdrawn())
 }

@@ -106,11 +106,16 @@ pub(crate) fn interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Reads a passphrase file.
+/// Reads a passphrase file; `-` is standard input. Another descriptor is a file as well: `/dev/fd/3`.
 ///
 /// # Errors
 /// It cannot be read.
 pub(crate) fn passphrase(file: Option<&Path>) -> Result<Option<murre::Passphrase>, Failure> {
-    file.map(|path| murre::Passphrase::read_file(path).map_err(|error| Failure::file(path, &error)))
-        .transpose()
+    let Some(path) = file else { return Ok(None) };
+    let read = if path == Path::new("-") {
+        murre::Passphrase::read_line(std::io::stdin().lock())
+    } else {
+        murre::Passphrase::read_file(path)
+    };
+    read.map(Some).map_err(|error| Failure::file(path, &error))
 }

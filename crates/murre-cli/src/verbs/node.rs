@@ -4,7 +4,7 @@ use super::{Session, asked_to_stop, home};
 use crate::args::Node;
 use crate::failure::{Done, Failure};
 use crate::{json, text};
-use murre::node::{self, MetricsConfig, NetworkChoice, NodeConfig, NodeHandle};
+use murre::node::{self, MetricsConfig, NetworkChoice, NodeConfig, NodeError, NodeHandle};
 use std::path::Path;
 use std::time::Duration;
 
@@ -90,14 +90,19 @@ async fn tell(session: &Session, handle: &NodeHandle) -> Failure {
 
 async fn start(args: Node, store: &Path) -> Result<NodeHandle, Failure> {
     let mut config = NodeConfig::devnet(store.to_owned());
-    if let Some(file) = args.network.network {
-        config.network = NetworkChoice::File(file);
-    }
+    config.network = match (args.network.network, args.network.devnet) {
+        (Some(file), _) => NetworkChoice::File(file),
+        (None, true) => NetworkChoice::Devnet,
+        (None, false) => NetworkChoice::Stored,
+    };
     config.listen = args.listen;
     config.public = args.public;
     config.bootstrap = args.bootstrap;
     config.capacity = args.capacity;
     config.metrics = args.metrics.map(|addr| MetricsConfig::at(addr, args.metrics_public));
     config.record_frames = args.record_frames;
-    node::run(config).await.map_err(|error| Failure::of(&error, error.hint()))
+    node::run(config).await.map_err(|error| match error {
+        NodeError::NoNetwork => Failure::usage_hint(error.to_string(), error.hint()),
+        error => Failure::of(&error, error.hint()),
+    })
 }

@@ -2,6 +2,7 @@
 
 use crate::person::{Person, Seen};
 use crate::rig::{LIMIT, Rig, befriend, refused, text};
+use crate::skip::skipped;
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ impl Small {
         if mounted.is_ok_and(|mounted| mounted.status.success()) {
             return Some(Self(at));
         }
-        println!("skipped: this user may not mount a file system");
+        skipped("a home on a full disk", "this user may not mount a file system");
         None
     }
 

@@ -3,6 +3,7 @@
 use crate::person::Person;
 use crate::process::Pen;
 use crate::rig::{dir, opens, pen, refused, text};
+use crate::skip::skipped;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -27,7 +28,7 @@ impl Session {
         if !there("dbus-run-session") || !there("gnome-keyring-daemon") {
             let root = Command::new("id").arg("-u").output().expect("id").stdout == b"0\n";
             assert!(!root, "run scripts/setup.sh: it installs dbus and gnome-keyring");
-            println!("skipped: dbus and gnome-keyring are not installed");
+            skipped("a real keyring", "dbus and gnome-keyring are not installed");
             return None;
         }
         let dir = dir();

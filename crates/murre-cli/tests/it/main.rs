@@ -14,7 +14,9 @@ mod person;
 #[allow(dead_code, reason = "shared with the binary, which uses more of it")]
 mod process;
 
+mod away;
 mod capture;
+mod contract;
 mod drain;
 mod files;
 mod finding;
@@ -32,5 +34,7 @@ mod protect;
 mod refusals;
 mod rig;
 mod scan;
+#[path = "../../../murre/tests/it/skip.rs"]
+mod skip;
 mod wipe;
 mod wire;

@@ -1,6 +1,7 @@
 //! What is shipped beside the program: the service unit, and what the operators' handbook tells people to type.
 
 use crate::rig::{LIMIT, dir, pen};
+use crate::skip::skipped;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
@@ -39,7 +40,7 @@ fn the_service_unit_is_valid_and_starts_the_program_with_options_it_has() {
             let said = String::from_utf8_lossy(&done.stderr).into_owned();
             assert!(done.status.success() && !said.contains("murre-node.service"), "{said}");
         }
-        Err(_) => eprintln!("skipped: there is no systemd-analyze here"),
+        Err(_) => skipped("the service unit, as systemd reads it", "there is no systemd-analyze here"),
     }
 }
 

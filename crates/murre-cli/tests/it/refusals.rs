@@ -12,13 +12,16 @@ fn a_wrong_command_line_exits_2_and_says_why() {
     usage(&["frobnicate"]).says(2, "usage", "frobnicate");
     usage(&["send", "bob"]).says(2, "usage", "required");
     usage(&["up", "--no-web", "--web", "80"]).says(2, "usage", "cannot be used with");
-    usage(&["node"]).says(2, "usage", "required");
+    usage(&["node", "--store", "/nonexistent/node"]).says(2, "usage", "no network was named");
     usage(&["history", "bob", "--limit", "0"]).says(2, "usage", "--limit");
     usage(&["history", "bob", "--before", "aaaa", "--after", "bbbb"]).says(2, "usage", "cannot be used with");
     usage(&["search", "x", "--limit", "1001"]).says(2, "usage", "--limit");
     usage(&["receipts", "bob", "maybe"]).says(2, "usage", "maybe");
     // Verbs of later versions are unknown, not accepted and ignored.
-    for later in ["react", "edit", "delete", "group", "device", "bundle", "backup", "profile", "tui"] {
+    for later in [
+        "react", "edit", "delete", "group", "device", "bundle", "backup", "restore", "export", "profile",
+        "tui",
+    ] {
         usage(&[later, "x"]).says(2, "usage", later);
     }
     let ran = pen.run(&["frobnicate"], b"", LIMIT).expect("a verb that ends");

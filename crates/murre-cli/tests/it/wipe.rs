@@ -105,6 +105,26 @@ fn a_running_home_is_wiped_and_its_process_ends() {
 }
 
 #[test]
+fn the_number_in_the_lock_file_is_nobodys_end() {
+    let (pen, dir) = (pen(), dir());
+    let ann = Person::new(&pen, dir.path(), "ann");
+    ann.init("Ann").expect("init");
+    let process = up(&pen, ann.home(), &dir.path().join("by-hand.log"));
+    process.signal("STOP").expect("a signal");
+    // As a home that runs in a container looks from outside: the number there is somebody else here.
+    let mut bystander = std::process::Command::new("sleep").arg("600").spawn().expect("sleep");
+    std::fs::write(ann.home().join("lock"), bystander.id().to_string()).expect("lock");
+    let wiped = ann.one(&["wipe", "--yes"]).expect("wipe");
+    let lives = bystander.try_wait().expect("a child").is_none();
+    bystander.kill().expect("an end");
+    bystander.wait().expect("an end");
+    assert!(lives, "a bystander was ended");
+    assert!(wiped["still_running"].is_null(), "{wiped}");
+    ended(&process);
+    assert!(!ann.home().exists());
+}
+
+#[test]
 fn a_process_that_does_not_listen_is_ended() {
     let (pen, dir) = (pen(), dir());
     let ann = Person::new(&pen, dir.path(), "ann");

@@ -14,7 +14,7 @@ use murre_core::codec::{self, CodecError};
 use murre_core::id::{AccountId, Bytes, StateId};
 use murre_core::params::delivery::{BOX_TTL_HOURS, REPOST_MS, REPOST_UNTIL_MS};
 use murre_core::time::DAY;
-use murre_core::{CommandId, Label, TurnError, Wall};
+use murre_core::{CommandId, Label, Mono, TurnError, Wall};
 use murre_crypto::{DeviceCert, hpke_seal};
 use murre_mailbox::client::{GetKey, PutKey};
 use murre_mailbox::limits::list;
@@ -250,6 +250,11 @@ impl Contacts {
         let young = cx.now.wall.since(contact.since) < YOUNG_MS;
         self.sweep = self.sweep.min(cx.now.mono.plus(if young { SOON_MS } else { LATER_MS }));
         Ok(())
+    }
+
+    /// There was no room to look for a door: it is asked for again.
+    pub fn object_later(&mut self, now: Mono) {
+        self.sweep = self.sweep.min(now.plus(SOON_MS));
     }
 
     /// A door's key packages are not usable.

@@ -3,6 +3,7 @@
 
 mod files;
 mod pages;
+mod quotas;
 mod safety;
 mod types;
 
@@ -10,6 +11,7 @@ pub(crate) use files::file_at;
 pub use files::{file, file_part};
 
 pub use pages::{history, history_after, search};
+pub use quotas::{Quota, quotas};
 pub use safety::{SafetyInfo, safety};
 pub use types::*;
 

@@ -1,6 +1,6 @@
 //! Blocking and the way back.
 
-use crate::contact::{MINUTE, accept, account, add, has_contact, invite, send, state, texts};
+use crate::contact::{MINUTE, accept, account, add, befriend, has_contact, invite, send, state, texts};
 use crate::world::{HostNo, World};
 use murre_core::id::{AccountId, LogId};
 use murre_device::{
@@ -23,11 +23,8 @@ pub fn unblock(world: &mut World, who: HostNo, account: AccountId) -> Result<Con
 
 /// Two who know each other and have both written.
 pub fn acquainted(world: &mut World, bob: HostNo, alice: HostNo) -> LogId {
-    let link = invite(world, bob);
-    let chat = add(world, alice, &link);
-    let (a, b) = (account(world, alice), account(world, bob));
-    assert!(world.run_until(10 * MINUTE, |w| has_contact(w, bob, a, ContactState::Incoming)));
-    accept(world, bob, a);
+    let chat = befriend(world, bob, alice);
+    let b = account(world, bob);
     assert!(world.run_until(10 * MINUTE, |w| has_contact(w, alice, b, ContactState::Accepted)));
     for (who, text) in [(alice, "hello"), (bob, "hello back")] {
         let id = send(world, who, chat, text);

@@ -68,6 +68,16 @@ pub fn has_contact(world: &World, who: HostNo, other: AccountId, state: ContactS
     query::contacts(world.view(who)).unwrap().iter().any(|c| c.account == other && c.state == state)
 }
 
+/// Alice asks through a link of Bob's, and he accepts; answers their chat. What she is told comes later.
+pub fn befriend(world: &mut World, bob: HostNo, alice: HostNo) -> LogId {
+    let link = invite(world, bob);
+    let chat = add(world, alice, &link);
+    let a = account(world, alice);
+    assert!(world.run_until(10 * MINUTE, |w| has_contact(w, bob, a, ContactState::Incoming)));
+    accept(world, bob, a);
+    chat
+}
+
 #[test]
 fn a_message_waits_for_someone_who_is_off() {
     let mut world = World::new(4);
@@ -120,11 +130,8 @@ fn two_who_are_there_talk_over_a_live_link() {
     let mut world = World::new(3);
     let (bob, alice) = (world.person("Bob"), world.person("Alice"));
     world.run(MINUTE);
-    let link = invite(&mut world, bob);
-    let chat = add(&mut world, alice, &link);
+    let chat = befriend(&mut world, bob, alice);
     let a = account(&world, alice);
-    assert!(world.run_until(10 * MINUTE, |w| has_contact(w, bob, a, ContactState::Incoming)));
-    accept(&mut world, bob, a);
     let live =
         |w: &World| w.device(alice).status(w.clock()).live == 1 && w.device(bob).status(w.clock()).live == 1;
     assert!(world.run_until(10 * MINUTE, live), "a live link comes up");
@@ -141,11 +148,7 @@ fn sends_that_wait_together_travel_as_one_entry() {
     let mut world = World::new(3);
     let (bob, alice) = (world.person("Bob"), world.person("Alice"));
     world.run(MINUTE);
-    let link = invite(&mut world, bob);
-    let chat = add(&mut world, alice, &link);
-    let a = account(&world, alice);
-    assert!(world.run_until(10 * MINUTE, |w| has_contact(w, bob, a, ContactState::Incoming)));
-    accept(&mut world, bob, a);
+    let chat = befriend(&mut world, bob, alice);
     world.run(MINUTE);
     let before = world.device(alice).status(world.clock()).in_flight;
     let many: Vec<Command> = (0..50).map(|i| text_to(chat, &format!("burst {i}"))).collect();
@@ -264,11 +267,8 @@ fn what_was_read_before_its_writer_came_back_is_told_as_arrived_first() {
     let mut world = World::new(3);
     let (bob, alice) = (world.person("Bob"), world.person("Alice"));
     world.run(MINUTE);
-    let link = invite(&mut world, bob);
-    let chat = add(&mut world, alice, &link);
+    let chat = befriend(&mut world, bob, alice);
     let a = account(&world, alice);
-    assert!(world.run_until(10 * MINUTE, |w| has_contact(w, bob, a, ContactState::Incoming)));
-    accept(&mut world, bob, a);
     let b = account(&world, bob);
     assert!(world.run_until(10 * MINUTE, |w| has_contact(w, alice, b, ContactState::Accepted)));
     world.stop(bob);

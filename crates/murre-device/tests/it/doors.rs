@@ -52,6 +52,25 @@ fn who_asks_through_a_withdrawn_link_is_told_and_another_link_helps() {
 }
 
 #[test]
+fn a_link_that_is_used_while_no_node_answers_is_not_called_absent_and_works_when_one_does() {
+    let mut world = World::new(3);
+    let (bob, alice) = (world.person("Bob"), world.person("Alice"));
+    world.run(MINUTE);
+    let link = invite(&mut world, bob);
+    world.run(MINUTE);
+    (0..3).for_each(|node| world.stop(node));
+    world.stop(bob);
+    add(&mut world, alice, &link);
+    world.run(10 * MINUTE);
+    assert_eq!(problem(&world, alice), None, "nobody has said anything about the door");
+    (0..3).for_each(|node| world.start(node));
+    world.start(bob);
+    let a = account(&world, alice);
+    assert!(world.run_until(10 * MINUTE, |w| has_contact(w, bob, a, ContactState::Incoming)));
+    assert!(!world.hosts[alice].notices.iter().any(|n| matches!(n, Notice::DoorProblem { .. })));
+}
+
+#[test]
 fn a_door_is_shut_even_if_its_owner_stops_at_once_and_comes_back_later() {
     let mut world = World::new(3);
     let (bob, alice) = (world.person("Bob"), world.person("Alice"));

@@ -1,13 +1,13 @@
 //! Pages of a chat, both ways, and of a search.
 
-use crate::contact::{MINUTE, accept, account, add, has_contact, invite, send, texts};
+use crate::contact::{MINUTE, befriend, invite, send, texts};
 use crate::world::{HostNo, World};
 use murre_core::id::{LogId, MessageId};
 use murre_core::store::Rows;
 use murre_core::{BadQuery, Direction, Range, Space, View, ViewError, Wall};
+use murre_device::MessageState;
 use murre_device::query::{self, MessageInfo, QueryError};
 use murre_device::rows::TIMELINE;
-use murre_device::{ContactState, MessageState};
 use murre_store::{CountingView, MemoryStore};
 use std::cell::Cell;
 
@@ -18,11 +18,7 @@ fn bob(world: &mut World) -> (HostNo, LogId, LogId, HostNo) {
     world.run(MINUTE);
     let mut chats = Vec::new();
     for friend in [alice, carol] {
-        let link = invite(world, bob);
-        chats.push(add(world, friend, &link));
-        let who = account(world, friend);
-        assert!(world.run_until(10 * MINUTE, |w| has_contact(w, bob, who, ContactState::Incoming)));
-        accept(world, bob, who);
+        chats.push(befriend(world, bob, friend));
         world.run(MINUTE);
     }
     for n in 0..20 {

@@ -1,9 +1,9 @@
 //! A mailbox that has no room left.
 
-use crate::contact::{MINUTE, accept, account, add, has_contact, invite, send, state, texts};
+use crate::contact::{MINUTE, befriend, send, state, texts};
 use crate::world::World;
 use murre_core::NetworkParams;
-use murre_device::{ContactState, MessageState, query};
+use murre_device::{MessageState, query};
 
 const HOUR: u64 = 60 * MINUTE;
 
@@ -15,11 +15,7 @@ fn what_a_full_mailbox_does_not_take_lies_in_its_next_epoch_as_soon_as_that_begi
     let mut world = World::with(3, params);
     let (bob, alice) = (world.person("Bob"), world.person("Alice"));
     world.run(MINUTE);
-    let link = invite(&mut world, bob);
-    let chat = add(&mut world, alice, &link);
-    let a = account(&world, alice);
-    assert!(world.run_until(10 * MINUTE, |w| has_contact(w, bob, a, ContactState::Incoming)));
-    accept(&mut world, bob, a);
+    let chat = befriend(&mut world, bob, alice);
     let first = send(&mut world, alice, chat, "first");
     assert!(world.run_until(10 * MINUTE, |w| state(w, alice, first) == MessageState::Delivered));
     world.stop(bob);

@@ -1,20 +1,17 @@
 //! Unread counts, read receipts and their switch.
 
-use crate::contact::{MINUTE, accept, account, add, has_contact, invite, send, state, texts};
+use crate::contact::{MINUTE, account, add, befriend, invite, send, state, texts};
 use crate::world::{HostNo, World};
 use murre_core::id::{LogId, MessageId};
 use murre_device::query::{self, MessageInfo};
-use murre_device::{Answer, Command, CommandError, ContactState, ConversationsCommand, MessageState};
+use murre_device::{Answer, Command, CommandError, ConversationsCommand, MessageState};
 
 /// Alice and Bob in one chat, a live link between them, and one message each way that is read.
 fn pair(world: &mut World) -> (HostNo, HostNo, LogId) {
     let (bob, alice) = (world.person("Bob"), world.person("Alice"));
     world.run(MINUTE);
-    let link = invite(world, bob);
-    let chat = add(world, alice, &link);
+    let chat = befriend(world, bob, alice);
     let a = account(world, alice);
-    assert!(world.run_until(10 * MINUTE, |w| has_contact(w, bob, a, ContactState::Incoming)));
-    accept(world, bob, a);
     let live =
         |w: &World| w.device(alice).status(w.clock()).live == 1 && w.device(bob).status(w.clock()).live == 1;
     assert!(world.run_until(10 * MINUTE, live), "a live link comes up");

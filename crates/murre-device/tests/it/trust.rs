@@ -1,6 +1,6 @@
 //! Safety numbers, devices not seen before, names.
 
-use crate::contact::{MINUTE, accept, account, add, has_contact, invite, send};
+use crate::contact::{MINUTE, account, add, befriend, has_contact, invite, send};
 use crate::world::{HostNo, World};
 use murre_core::id::AccountId;
 use murre_device::query::{self, ContactInfo};
@@ -18,11 +18,8 @@ fn info(world: &World, who: HostNo, account: AccountId) -> ContactInfo {
 fn pair(world: &mut World) -> (HostNo, HostNo) {
     let (bob, alice) = (world.person("Bob"), world.person("Alice"));
     world.run(MINUTE);
-    let link = invite(world, bob);
-    add(world, alice, &link);
-    let (a, b) = (account(world, alice), account(world, bob));
-    assert!(world.run_until(10 * MINUTE, |w| has_contact(w, bob, a, ContactState::Incoming)));
-    accept(world, bob, a);
+    befriend(world, bob, alice);
+    let b = account(world, bob);
     assert!(world.run_until(10 * MINUTE, |w| has_contact(w, alice, b, ContactState::Accepted)));
     (bob, alice)
 }
@@ -83,11 +80,8 @@ fn another_device_of_a_verified_contact_is_told_and_the_mark_stays_with_the_acco
     let phrase = world.phrase();
     let (bob, alice) = (world.person("Bob"), world.person_of("Alice", &phrase));
     world.run(MINUTE);
-    let link = invite(&mut world, bob);
-    add(&mut world, alice, &link);
+    befriend(&mut world, bob, alice);
     let a = account(&world, alice);
-    assert!(world.run_until(10 * MINUTE, |w| has_contact(w, bob, a, ContactState::Incoming)));
-    accept(&mut world, bob, a);
     let number = query::safety(world.view(bob), a).unwrap().number;
     assert_eq!(verify(&mut world, bob, a, Check::Number(number.clone())), Ok(Answer::Done));
     let new = |w: &World| {

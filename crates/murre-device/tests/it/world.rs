@@ -53,6 +53,8 @@ enum Happening {
 pub struct World {
     pub hosts: Vec<Host>,
     pub now: u64,
+    /// So much longer did the clock on the wall run than the one that counts: machines slept.
+    pub slept: u64,
     queue: BTreeMap<(u64, u64), Happening>,
     next: u64,
     links: BTreeMap<LinkId, (usize, usize)>,
@@ -77,6 +79,7 @@ impl World {
         let mut world = Self {
             hosts: Vec::new(),
             now: 1_000,
+            slept: 0,
             queue: BTreeMap::new(),
             next: 1,
             links: BTreeMap::new(),
@@ -101,13 +104,19 @@ impl World {
         self.now += ms;
     }
 
+    /// Everybody sleeps between two turns: a monotonic clock may stand still meanwhile, the other never does.
+    pub fn sleep(&mut self, ms: u64) {
+        self.run(1_000);
+        self.slept += ms;
+    }
+
     /// A phrase nobody has yet.
     pub fn phrase(&mut self) -> Phrase {
         Phrase::generate(&mut self.rng)
     }
 
     pub fn clock(&self) -> Now {
-        Now { mono: Mono(self.now), wall: Wall(START + self.now) }
+        Now { mono: Mono(self.now), wall: Wall(START + self.now + self.slept) }
     }
 
     /// A new person with one device, running.

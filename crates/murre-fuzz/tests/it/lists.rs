@@ -2,6 +2,7 @@
 
 use crate::{TESTED, corpus};
 use murre_fuzz::TARGETS;
+use murre_fuzz::snapshot::{self, DEVICE};
 use murre_fuzz::targets::{DECODERS, ROWS};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,9 @@ const MARKS: [&str; 6] = [
 ];
 /// Room of the corpus in the repository.
 const MAX_CORPUS: u64 = 2 << 20;
+
+/// Spaces of a device that an honest chat leaves empty.
+const MAY_BE_EMPTY: [&str; 0] = [];
 
 fn crates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -135,6 +139,43 @@ fn every_row_struct_is_a_kind_of_row() {
             assert!(others.contains(&name) || known.contains(row.as_str()), "{file}: {row} is not in ROWS");
         }
     }
+}
+
+/// Names of the spaces that a file declares.
+fn declared(file: &str) -> Vec<String> {
+    let text = shipped(&std::fs::read_to_string(crates().join(file)).expect("text"));
+    let mut names = Vec::new();
+    for kind in ["Space::any(", "Space::seq("] {
+        let places = text.split(kind).skip(1);
+        names.extend(places.filter_map(|rest| rest.split('"').nth(1)).map(str::to_owned));
+    }
+    names
+}
+
+#[test]
+fn every_space_of_a_device_is_in_the_snapshot_and_has_rows() {
+    let mut spaces = BTreeSet::new();
+    let mut found = Vec::new();
+    sources(&crates(), &mut found);
+    for path in found {
+        let file = path.strip_prefix(crates()).expect("below crates").display().to_string();
+        // Of the shell's own space no machine knows; a node has its own list; the others only read what these declare.
+        let others =
+            ["murre/", "murre-custodian/", "murre-core/", "murre-store/", "murre-sim/", "murre-fuzz/"];
+        if !others.iter().any(|other| file.starts_with(other)) {
+            spaces.extend(declared(&file));
+        }
+    }
+    let listed: BTreeSet<String> = DEVICE.iter().map(|space| space.name.to_owned()).collect();
+    assert_eq!(listed.len(), DEVICE.len(), "a space twice");
+    assert_eq!(spaces, listed, "give a new space a line in DEVICE and rows in `fill`");
+    let snap = snapshot::get();
+    let filled = |rows: &snapshot::Rows| rows.0.keys().map(|(space, _)| space.name).collect::<BTreeSet<_>>();
+    let filled: BTreeSet<&str> = &filled(&snap.device) | &filled(&snap.other);
+    let empty: Vec<&str> =
+        DEVICE.iter().map(|space| space.name).filter(|name| !filled.contains(name)).collect();
+    // Filled only by what is out of order or false; `rows` has a seed for each.
+    assert_eq!(empty, MAY_BE_EMPTY, "no row to damage");
 }
 
 #[test]

@@ -101,12 +101,17 @@ pub enum ClientEvent {
         /// At least one.
         boxes: Vec<VerifiedBox>,
     },
-    /// The answer to `get_object`.
+    /// The answer to `get_object`: at least one custodian was heard.
     Object {
         /// Which question.
         get: GetKey,
         /// The newest valid one, if any custodian had one.
         result: Option<VerifiedObject>,
+    },
+    /// There is no room for this question now: `get_object` again later.
+    ObjectLater {
+        /// Which question.
+        get: GetKey,
     },
     /// Work to be done outside of the machine: answer with `puzzle_done`.
     Solve {

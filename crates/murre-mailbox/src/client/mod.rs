@@ -174,8 +174,8 @@ impl Client {
         self.drive(cx);
     }
 
-    /// Asks for the owner object of a door in its current epoch. Answered once, with
-    /// [`ClientEvent::Object`]; without a network the answer waits for one.
+    /// Asks for the owner object of a door in its current epoch. Answered once, with [`ClientEvent::Object`]; without a
+    /// network, and while no custodian answers, the answer waits.
     pub fn get_object(&mut self, cx: &mut ClientCx<'_, '_>, key: GetKey, address: MailboxAddress) {
         self.objects.get(cx, &self.wire, key, address);
         self.drive(cx);

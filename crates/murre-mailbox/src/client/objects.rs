@@ -1,5 +1,7 @@
 //! Reading a door: r custodians are asked for the owner object, the newest valid one is taken. More than k - w of them
 //! are asked wherever k - w < r, so that an owner's word that the door is shut is met if it was stored.
+//!
+//! A question that nobody answers waits: silence says nothing about a door.
 
 use super::ClientCx;
 use super::events::{ClientEvent, GetKey};
@@ -15,13 +17,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 struct Question {
     place: Place,
     epoch: u64,
+    address: MailboxAddress,
     asked: BTreeSet<PeerKey>,
     flying: usize,
     answers: usize,
     best: Option<VerifiedObject>,
 }
 
-/// Every question for an owner object. Each ends with one answer, found or not.
+/// Every question for an owner object. Each ends with one answer, found or not, once a custodian was heard.
 #[derive(Default)]
 pub struct Objects {
     asking: BTreeMap<GetKey, Question>,
@@ -30,30 +33,30 @@ pub struct Objects {
 }
 
 impl Objects {
-    /// Begins a question. One that finds no room or no network is answered with nothing at once.
+    /// Begins a question. One that finds no room is put off at once.
     pub fn get(&mut self, cx: &mut ClientCx<'_, '_>, wire: &Wire, key: GetKey, address: MailboxAddress) {
         if self.asking.contains_key(&key) || self.waiting.iter().any(|(k, _)| *k == key) {
             return;
         }
         if self.asking.len() + self.waiting.len() >= MAX_OBJECT_GETS {
-            cx.up(ClientEvent::Object { get: key, result: None });
+            cx.up(ClientEvent::ObjectLater { get: key });
             return;
         }
         self.stirred = true;
         if wire.network.is_none() {
             self.waiting.push_back((key, address));
         } else {
-            self.begin(cx, wire, key, &address);
+            self.begin(cx, wire, key, address);
         }
     }
 
-    fn begin(&mut self, cx: &mut ClientCx<'_, '_>, wire: &Wire, key: GetKey, address: &MailboxAddress) {
+    fn begin(&mut self, cx: &mut ClientCx<'_, '_>, wire: &Wire, key: GetKey, address: MailboxAddress) {
         let Some(params) = wire.params() else { return };
         let epoch = address.epoch_at(wire.time(cx.now), params);
         match address.at(epoch) {
             Ok(place) => {
-                let question =
-                    Question { place, epoch, asked: BTreeSet::new(), flying: 0, answers: 0, best: None };
+                let asked = BTreeSet::new();
+                let question = Question { place, epoch, address, asked, flying: 0, answers: 0, best: None };
                 self.asking.insert(key, question);
             }
             Err(_) => cx.up(ClientEvent::Object { get: key, result: None }),
@@ -67,7 +70,7 @@ impl Objects {
             return;
         }
         while let Some((key, address)) = self.waiting.pop_front() {
-            self.begin(cx, wire, key, &address);
+            self.begin(cx, wire, key, address);
         }
         let keys: Vec<GetKey> = self.asking.keys().copied().collect();
         for key in keys {
@@ -98,6 +101,11 @@ impl Objects {
         if question.flying == 0
             && let Some(done) = self.asking.remove(&key)
         {
+            // spec: BC-18
+            if done.answers == 0 {
+                self.waiting.push_back((key, done.address));
+                return;
+            }
             cx.up(ClientEvent::Object { get: key, result: done.best });
         }
     }

@@ -4,6 +4,7 @@ use super::status::status;
 use crate::handle::Handle;
 use crate::v1::{self, daemon_server};
 use murre_device::DeviceStatus;
+use murre_device::query::Quota;
 use tonic::{Request, Response, Status};
 
 pub(super) struct Daemon(pub Handle);
@@ -13,6 +14,7 @@ impl daemon_server::Daemon for Daemon {
     async fn doctor(&self, _: Request<v1::DoctorRequest>) -> Result<Response<v1::Doctor>, Status> {
         let device = self.0.status_of_device().await.map_err(status)?;
         let facts = self.0.facts();
+        let quotas = self.0.quotas(&device).await.map_err(status)?;
         let (mut counters, listen) = self.0.numbers();
         counters.extend(device_numbers(&device));
         Ok(Response::new(v1::Doctor {
@@ -29,6 +31,10 @@ impl daemon_server::Daemon for Daemon {
             links: device.client.links as u64,
             listen,
             counters: counters.into_iter().map(|(name, value)| v1::Counter { name, value }).collect(),
+            quotas: quotas
+                .into_iter()
+                .map(|Quota { name, used, limit }| v1::Quota { name: name.to_owned(), used, limit })
+                .collect(),
         }))
     }
 

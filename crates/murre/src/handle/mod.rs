@@ -21,12 +21,16 @@ use crate::home::{Protection, keyring, wipe};
 use murre_core::id::{AccountId, LinkSecretId, LogId, MessageId};
 use murre_core::{PeerRef, Rng, Search, TurnError, View, Wall};
 use murre_device::invite::{InviteLink, MAX_HINTS};
-use murre_device::query::{self, ChatInfo, ContactInfo, InviteInfo, Me, QueryError, SafetyInfo, StatusInfo};
+use murre_device::limits::OUTBOX_WINDOW;
+use murre_device::query::{
+    self, ChatInfo, ContactInfo, InviteInfo, Me, QueryError, Quota, SafetyInfo, StatusInfo,
+};
 use murre_device::{
     Answer, Check, Command, CommandError, ContactState, ContactsCommand, ConversationsCommand, Device,
     DeviceStatus, LinkKind,
 };
 use murre_mailbox::Directory;
+use murre_mailbox::client::limits::{MAX_PUTS, MAX_WATCHES};
 use murre_net::NetHandle;
 use murre_store::SqliteReader;
 use rand_core::{OsRng, RngCore};
@@ -174,6 +178,22 @@ impl Handle {
     /// [`CallError`].
     pub async fn status_of_device(&self) -> Result<DeviceStatus, CallError> {
         Ok(self.0.driver.look(|device: &Device, now| device.status(now)).await?)
+    }
+
+    /// What is limited: what the store holds, and what is under way.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn quotas(&self, device: &DeviceStatus) -> Result<Vec<Quota>, CallError> {
+        let now = self.wall();
+        let mut all = self.read(move |view| Ok(query::quotas(view, now)?)).await?;
+        let client = &device.client;
+        all.extend([
+            Quota::new("messages_under_way", device.in_flight, OUTBOX_WINDOW),
+            Quota::new("boxes_under_way", client.puts, MAX_PUTS),
+            Quota::new("mailboxes_read", client.watches, MAX_WATCHES),
+        ]);
+        Ok(all)
     }
 
     /// Named numbers of driver and network, and where the network listens.

@@ -17,6 +17,7 @@
 pub mod counter;
 mod error;
 mod files;
+pub(crate) mod holder;
 mod init;
 mod key;
 pub(crate) mod keyring;

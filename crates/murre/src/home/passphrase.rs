@@ -4,7 +4,7 @@ use super::HomeError;
 use argon2::{Algorithm, Argon2, Params, Version};
 use murre_crypto::Secret;
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -37,6 +37,27 @@ impl Passphrase {
             None | Some("") => invalid("the passphrase file has no text in its first line"),
             Some(line) => Ok(Self(Zeroizing::new(line.to_owned()))),
         }
+    }
+
+    /// The next line of a stream, without its end; nothing after it is waited for.
+    ///
+    /// # Errors
+    /// What the system says; [`io::ErrorKind::InvalidData`] for an empty line or one over 4,096 bytes.
+    pub fn read_line(source: impl BufRead) -> io::Result<Self> {
+        let mut line = Zeroizing::new(String::with_capacity(MAX_PASSPHRASE as usize + 1));
+        source.take(MAX_PASSPHRASE + 1).read_line(&mut line)?;
+        let invalid = |what| Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        if line.len() as u64 > MAX_PASSPHRASE {
+            return invalid("the passphrase is too long");
+        }
+        let text = line.trim_end_matches(['\r', '\n']);
+        if text.is_empty() { invalid("there is no passphrase") } else { Ok(Self::new(text.to_owned())) }
+    }
+
+    /// Whether both are the same text.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        *self.0 == *other.0
     }
 }
 

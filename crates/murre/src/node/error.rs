@@ -49,6 +49,9 @@ pub enum NodeError {
         /// Why.
         why: NetworkError,
     },
+    /// No network was named, and the store belongs to none yet.
+    #[error("no network was named, and this node has served none before")]
+    NoNetwork,
     /// An address cannot be used.
     #[error("the address {text:?} cannot be used: {why}")]
     BadAddr {
@@ -110,6 +113,9 @@ impl NodeError {
             Self::Record { .. } => "name a file that does not exist yet, where this user may write",
             Self::NetworkFile { .. } => "check the path given with --network",
             Self::BadNetwork { .. } => "ask whoever runs the network for its file",
+            Self::NoNetwork => {
+                "say --devnet for one desk, or --network FILE; there is no public network yet that could be meant"
+            }
             Self::BadAddr { .. } => {
                 "write it like /ip4/0.0.0.0/tcp/4001; a bootstrap ends in /p2p/12D3Koo..."
             }
@@ -139,7 +145,8 @@ impl HasKind for NodeError {
             Self::Store { source, .. } => source.kind(),
             Self::Net(error) => error.kind(),
             Self::Open(error) => error.kind(),
-            Self::BadNetwork { .. }
+            Self::NoNetwork
+            | Self::BadNetwork { .. }
             | Self::BadAddr { .. }
             | Self::Capacity { .. }
             | Self::MetricsPublic { .. } => ErrorKind::Caller,

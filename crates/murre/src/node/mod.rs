@@ -21,14 +21,14 @@ pub use error::NodeError;
 pub use metrics::MetricsConfig;
 
 use crate::driver::{AskError, Driver, Opener, Parts, StartError, StopReason};
-use crate::home::{Lock, node_files};
+use crate::home::{Lock, names, node_files};
 use crate::machines::NodeNotice;
 use crate::record::{self, Recording};
 use kept::Kept;
 use murre_core::{Addr, Now, PeerRef, Transmit, View};
 use murre_crypto::{NodeKey, Secret};
 use murre_custodian::{Answer, Command, Config, Custodian, NodeStatus, OpenError};
-use murre_mailbox::NetworkFile;
+use murre_mailbox::{Directory, NetworkFile};
 use murre_net::{AddrError, Net, NetConfig, NetHandle};
 use room::NodeStore;
 use std::io::Read;
@@ -49,6 +49,8 @@ pub enum NetworkChoice {
     Devnet,
     /// The one that this file describes.
     File(PathBuf),
+    /// The one its store belongs to already.
+    Stored,
 }
 
 /// What a node is run with.
@@ -184,7 +186,7 @@ pub async fn run(config: NodeConfig) -> Result<NodeHandle, NodeError> {
         Some(config) => Some(metrics::bind(config).await?),
         None => None,
     };
-    let network = read_network(&config.network)?;
+    let network = read_network(&config.network, &config.store)?;
     let bootstrap = config
         .bootstrap
         .iter()
@@ -195,12 +197,10 @@ pub async fn run(config: NodeConfig) -> Result<NodeHandle, NodeError> {
         .iter()
         .map(|text| Ok(murre_net::parse_addr(text).map_err(bad_addr(text))?.addr))
         .collect::<Result<Vec<_>, NodeError>>()?;
-    let listen = match (config.listen.is_empty(), &config.network) {
+    let listen = match (config.listen.is_empty(), network == NetworkFile::devnet()) {
         (false, _) => config.listen,
-        (true, NetworkChoice::Devnet) => vec!["/ip4/127.0.0.1/tcp/0".to_owned()],
-        (true, NetworkChoice::File(_)) => {
-            vec!["/ip4/0.0.0.0/tcp/4001".to_owned(), "/ip4/0.0.0.0/udp/4001/quic-v1".to_owned()]
-        }
+        (true, true) => vec!["/ip4/127.0.0.1/tcp/0".to_owned()],
+        (true, false) => vec!["/ip4/0.0.0.0/tcp/4001".to_owned(), "/ip4/0.0.0.0/udp/4001/quic-v1".to_owned()],
     };
     let dir = config.store;
     let opened = tokio::task::spawn_blocking(move || open_dir(&dir, config.capacity)).await;
@@ -263,9 +263,10 @@ fn create_record(file: PathBuf) -> Result<std::fs::File, NodeError> {
     record::create(&file).map_err(|source| NodeError::Record { file, source })
 }
 
-fn read_network(choice: &NetworkChoice) -> Result<NetworkFile, NodeError> {
+fn read_network(choice: &NetworkChoice, dir: &Path) -> Result<NetworkFile, NodeError> {
     let file = match choice {
         NetworkChoice::Devnet => return Ok(NetworkFile::devnet()),
+        NetworkChoice::Stored => return stored_network(dir),
         NetworkChoice::File(file) => file.clone(),
     };
     let mut bytes = Vec::new();
@@ -273,6 +274,19 @@ fn read_network(choice: &NetworkChoice) -> Result<NetworkFile, NodeError> {
         .and_then(|open| open.take(MAX_NETWORK_FILE).read_to_end(&mut bytes))
         .map_err(|source| NodeError::NetworkFile { file: file.clone(), source })?;
     NetworkFile::decode(&bytes).map_err(|why| NodeError::BadNetwork { file, why })
+}
+
+/// The network of a node that ran before. A directory in which none did is left as it is.
+fn stored_network(dir: &Path) -> Result<NetworkFile, NodeError> {
+    if !dir.join(names::BOXES).exists() {
+        return Err(NodeError::NoNetwork);
+    }
+    let (_lock, _, file) = node_files(dir)?;
+    let failed = |source| NodeError::Store { file: file.clone(), source };
+    let store = NodeStore::open(dir, &file).map_err(failed)?;
+    let stored =
+        Directory::stored_network(&store).map_err(|error| NodeError::Open(OpenError::Stored(error)))?;
+    stored.ok_or(NodeError::NoNetwork)
 }
 
 /// What a node's directory gives.

@@ -8,4 +8,5 @@ mod people;
 mod progress;
 mod room;
 mod running;
+mod skip;
 mod toy;

@@ -1,6 +1,7 @@
 //! A node on a disk that is really full.
 
 use crate::bare::{Bare, Mailbox, Said, said, takes_part};
+use crate::skip::skipped;
 use murre::{NodeConfig, node};
 use murre_mailbox::{PutRefusal, Reply};
 use std::io::{ErrorKind, Write};
@@ -50,8 +51,7 @@ fn fill(disk: &Disk) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_on_a_full_disk_says_so_serves_reads_and_takes_puts_again() {
     let Some(disk) = Disk::mount(96) else {
-        eprintln!("skipped: this user may not mount a small disk");
-        return;
+        return skipped("a node on a full disk", "this user may not mount a small disk");
     };
     let config = || NodeConfig { capacity: Some(1 << 30), ..NodeConfig::devnet(disk.path().join("node")) };
     let node = node::run(config()).await.unwrap_or_else(|e| panic!("{e}"));

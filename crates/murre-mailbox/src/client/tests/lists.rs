@@ -2,7 +2,7 @@
 
 use super::world::sealed;
 use super::{Kind, World, writer};
-use crate::client::limits::{MAX_PENDING, MAX_WATCHES, POLL_MS};
+use crate::client::limits::{MAX_OBJECT_GETS, MAX_PENDING, MAX_WATCHES, POLL_MS};
 use crate::client::place::{Listed, Place};
 use crate::client::{ClientEvent, GetKey, PutKey, WatchError, WatchKey, rows};
 use crate::frame::Request;
@@ -326,11 +326,57 @@ fn objects_are_put_and_the_newest_valid_one_is_read() {
     w.set(&placement[5], Kind::Silent);
     w.turn(|c, cx| c.get_object(cx, GetKey(1), address));
     w.run(30_000);
-    let found = w.events.iter().find_map(|e| match e {
-        ClientEvent::Object { get: GetKey(1), result } => Some(result.as_ref().map(|o| o.p.to_vec())),
+    assert_eq!(found(&w, GetKey(1)), Some(Some(vec![2])));
+}
+
+fn found(w: &World, key: GetKey) -> Option<Option<Vec<u8>>> {
+    w.events.iter().find_map(|e| match e {
+        ClientEvent::Object { get, result } if *get == key => Some(result.as_ref().map(|o| o.p.to_vec())),
         _ => None,
-    });
-    assert_eq!(found, Some(Some(vec![2])));
+    })
+}
+
+#[test]
+fn a_door_is_not_called_absent_while_nobody_is_heard() {
+    let mut w = World::new(11, 14);
+    let params = w.file.params;
+    let keys = ReaderKeys::generate(MailboxKind::Door, &mut w.rng);
+    let (address, secret) = (keys.address(), Secret::generate(&mut w.rng));
+    let reader = keys.at(address.epoch_at(w.now.wall, &params)).unwrap();
+    let object = reader.object(&secret, 4, w.now.wall.hour() + 50, vec![1]).unwrap();
+    for node in w.nodes.values_mut() {
+        node.objects.insert(reader.locator, object.wire());
+    }
+    // A network that was joined once, and now nobody is known who could be asked.
+    w.alone = true;
+    w.run(2_000);
+    let nodes: Vec<PeerKey> = w.nodes.keys().copied().collect();
+    for node in &nodes {
+        w.set(node, Kind::Silent);
+    }
+    w.turn(|c, cx| c.get_object(cx, GetKey(1), address));
+    w.run(2 * MINUTE);
+    assert_eq!(found(&w, GetKey(1)), None, "silence is no answer");
+    w.turn(|c, cx| c.get_object(cx, GetKey(1), address));
+    for node in &nodes {
+        w.set(node, Kind::Honest);
+    }
+    w.run(5 * MINUTE);
+    assert_eq!(found(&w, GetKey(1)), Some(Some(vec![1])));
+    assert_eq!(w.events.iter().filter(|e| matches!(e, ClientEvent::Object { .. })).count(), 1, "once");
+}
+
+#[test]
+fn a_question_for_an_object_that_finds_no_room_is_put_off() {
+    let mut w = World::joined(12, 8);
+    w.cut = true;
+    for n in 0..=MAX_OBJECT_GETS as u64 {
+        let address = ReaderKeys::generate(MailboxKind::Door, &mut w.rng).address();
+        w.turn(|c, cx| c.get_object(cx, GetKey(n), address));
+    }
+    let later = |e: &&ClientEvent| matches!(e, ClientEvent::ObjectLater { get: GetKey(n) } if *n == MAX_OBJECT_GETS as u64);
+    assert_eq!(w.events.iter().filter(later).count(), 1);
+    assert!(!w.events.iter().any(|e| matches!(e, ClientEvent::Object { .. })), "nobody was heard");
 }
 
 #[test]
