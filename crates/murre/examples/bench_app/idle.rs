@@ -66,7 +66,8 @@ async fn befriend(ann: &Person, friend: &Person) -> Result<()> {
     ann.client.accept(&asked.await?.0).await?;
     let first = friend.send(&chat, "first").await?;
     friend.all_in([first].iter(), MessageState::Delivered).await?;
-    Ok(())
+    // Only so many invitations may be open at once, and one that was used stays so.
+    Ok(ann.client.withdraw(&invite.link).await?)
 }
 
 async fn idle(table: &mut Table, ann: &Person, sizes: &Sizes) -> Result<()> {

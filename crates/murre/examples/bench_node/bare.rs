@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
+/// Bytes of a page of the store.
+const PAGE: usize = 4_096;
+
 type Row = (Vec<u8>, Vec<u8>);
 
 /// What one box made the node write.
@@ -27,6 +30,8 @@ pub struct Bare {
     pub get: f64,
     /// Of a file with the boxes alone.
     pub bytes: u64,
+    /// The same rows in pages of 8 KiB: boxes a second, and bytes of the file.
+    pub wide: (f64, u64),
 }
 
 impl Bare {
@@ -37,11 +42,15 @@ impl Bare {
         let counters = [node::LOCATORS, node::TAGS, node::EPOCHS].map(|space| space.id);
         let counters: Vec<(u16, Vec<Row>)> =
             counters.into_iter().map(|space| Ok((space, rows(&source, space)?))).collect::<Result<_>>()?;
-        let mut conn = settings(to)?;
+        let mut conn = settings(to, PAGE)?;
         let put = puts(&mut conn, &boxes, &counters, per_commit)?;
         let get = reads(&conn, &boxes, gets)?;
         let bytes = alone(&to.with_extension("alone"), &boxes)?;
-        Ok(Self { put, get, bytes })
+        let wide = to.with_extension("wide");
+        let mut conn = settings(&wide, 2 * PAGE)?;
+        let fast = puts(&mut conn, &boxes, &counters, per_commit)?;
+        drop(conn);
+        Ok(Self { put, get, bytes, wide: (fast, std::fs::metadata(&wide)?.len()) })
     }
 }
 
@@ -128,21 +137,22 @@ fn reads(conn: &Connection, boxes: &[Written], count: usize) -> Result<f64> {
     Ok(count as f64 / began.elapsed().as_secs_f64())
 }
 
-/// A connection with the settings of the store.
-fn settings(path: &Path) -> Result<Connection> {
+/// A connection with the settings of the store; a WAL of as many bytes whatever the page.
+fn settings(path: &Path, page: usize) -> Result<Connection> {
     let conn = Connection::open(path)?;
-    conn.execute_batch(
-        "PRAGMA page_size = 4096; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;
+    conn.execute_batch(&format!(
+        "PRAGMA page_size = {page}; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;
          PRAGMA cache_size = -4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-         PRAGMA wal_autocheckpoint = 1000;",
-    )?;
+         PRAGMA wal_autocheckpoint = {};",
+        1_000 * PAGE / page
+    ))?;
     conn.set_prepared_statement_cache_capacity(64);
     Ok(conn)
 }
 
 /// Size of a file that holds the boxes and nothing else.
 fn alone(path: &Path, boxes: &[Written]) -> Result<u64> {
-    let mut conn = settings(path)?;
+    let mut conn = settings(path, PAGE)?;
     conn.execute_batch("CREATE TABLE boxes(k INTEGER PRIMARY KEY, v BLOB NOT NULL)")?;
     let tx = conn.transaction()?;
     for written in boxes {

@@ -51,3 +51,41 @@ impl Reader {
         wait.await.unwrap_or(Err(CallError::Stopping))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::future::join_all;
+    use futures::{FutureExt, poll};
+    use murre_store::{Config, SqliteStore};
+    use std::sync::mpsc::channel;
+
+    fn reader(dir: &tempfile::TempDir) -> Reader {
+        let store = SqliteStore::open(&dir.path().join("store"), None, Config::default()).unwrap();
+        Reader::start(store.reader().unwrap()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_read_that_panics_fails_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let reader = reader(&dir);
+        let failed = reader.read::<()>(|_| panic!("on purpose")).await;
+        assert!(matches!(failed, Err(CallError::Stopping)));
+        assert_eq!(reader.read(|_| Ok(7)).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn more_reads_than_may_wait_are_all_answered() {
+        let dir = tempfile::tempdir().unwrap();
+        let reader = reader(&dir);
+        let (go, wait) = channel::<()>();
+        let mut first = reader.read(move |_| Ok(wait.recv().is_ok())).boxed();
+        assert!(poll!(&mut first).is_pending());
+        let mut others = join_all((0..2 * MAX_READS).map(|n| reader.read(move |_| Ok(n)))).boxed();
+        assert!(poll!(&mut others).is_pending(), "the thread is held by the first");
+        go.send(()).unwrap();
+        assert!(first.await.unwrap());
+        let answers = others.await.into_iter().map(Result::unwrap);
+        assert!(answers.eq(0..2 * MAX_READS));
+    }
+}
