@@ -92,8 +92,9 @@ pub fn file() -> (murre_log::Shape, Vec<Vec<u8>>) {
 pub fn short_chunk() -> Vec<u8> {
     let (shape, sealed) = file();
     let leaves: Vec<[u8; 32]> = (0..).zip(&sealed).map(|(i, s)| murre_log::chunk::leaf(i, s)).collect();
+    let tree = murre_log::chunk::PageTree::new(leaves);
     let bytes = sealed.last().cloned().unwrap_or_default();
-    murre_log::Chunk::new(shape.id(&FILE_KEY), 1, &leaves, bytes).encode()
+    murre_log::Chunk::new(shape.id(&FILE_KEY), 1, &tree, bytes).encode()
 }
 
 /// The wire secret of the log vectors.

@@ -30,7 +30,7 @@ impl Quota {
 ///
 /// # Errors
 /// [`QueryError`].
-// spec: A-22
+// spec: A-23
 pub fn quotas(view: &dyn View, now: Wall) -> Result<Vec<Quota>, QueryError> {
     let all = contacts::all(view)?;
     let incoming = all.iter().filter(|(_, row)| row.state == crate::ContactState::Incoming).count();

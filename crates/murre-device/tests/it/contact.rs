@@ -131,7 +131,6 @@ fn two_who_are_there_talk_over_a_live_link() {
     let (bob, alice) = (world.person("Bob"), world.person("Alice"));
     world.run(MINUTE);
     let chat = befriend(&mut world, bob, alice);
-    let a = account(&world, alice);
     let live =
         |w: &World| w.device(alice).status(w.clock()).live == 1 && w.device(bob).status(w.clock()).live == 1;
     assert!(world.run_until(10 * MINUTE, live), "a live link comes up");
@@ -268,7 +267,6 @@ fn what_was_read_before_its_writer_came_back_is_told_as_arrived_first() {
     let (bob, alice) = (world.person("Bob"), world.person("Alice"));
     world.run(MINUTE);
     let chat = befriend(&mut world, bob, alice);
-    let a = account(&world, alice);
     let b = account(&world, bob);
     assert!(world.run_until(10 * MINUTE, |w| has_contact(w, alice, b, ContactState::Accepted)));
     world.stop(bob);

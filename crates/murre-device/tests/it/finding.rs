@@ -1,6 +1,6 @@
 //! Pages of a chat, both ways, and of a search.
 
-use crate::contact::{MINUTE, befriend, invite, send, texts};
+use crate::contact::{MINUTE, add, befriend, invite, send, texts};
 use crate::world::{HostNo, World};
 use murre_core::id::{LogId, MessageId};
 use murre_core::store::Rows;

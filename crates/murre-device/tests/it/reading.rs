@@ -1,6 +1,6 @@
 //! Unread counts, read receipts and their switch.
 
-use crate::contact::{MINUTE, account, add, befriend, invite, send, state, texts};
+use crate::contact::{MINUTE, add, befriend, invite, send, state, texts};
 use crate::world::{HostNo, World};
 use murre_core::id::{LogId, MessageId};
 use murre_device::query::{self, MessageInfo};
@@ -11,7 +11,6 @@ fn pair(world: &mut World) -> (HostNo, HostNo, LogId) {
     let (bob, alice) = (world.person("Bob"), world.person("Alice"));
     world.run(MINUTE);
     let chat = befriend(world, bob, alice);
-    let a = account(world, alice);
     let live =
         |w: &World| w.device(alice).status(w.clock()).live == 1 && w.device(bob).status(w.clock()).live == 1;
     assert!(world.run_until(10 * MINUTE, live), "a live link comes up");

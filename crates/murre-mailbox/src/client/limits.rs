@@ -25,6 +25,11 @@ pub const OFFLINE_MS: u64 = 150 * SECOND;
 /// Heard from no custodian for longer than this: pauses begun meanwhile were not the custodians' fault and end,
 /// ms. More than one waiting list.
 pub const HICCUP_MS: u64 = 40 * SECOND;
+/// A link that answers nothing for so long after a request is closed, ms: two requests. Its other end may be gone
+/// without a word, or our own address is.
+pub const LINK_SILENT_MS: u64 = 2 * REQUEST_MS;
+/// A question that nobody answered is asked again after this, ms.
+pub const OBJECT_AGAIN_MS: u64 = 30 * SECOND;
 /// Between two comparisons of the directory with some node, ms.
 pub const DIRECTORY_MS: u64 = 10 * MINUTE;
 /// A directory of which fewer than three quarters count is behind for so long, ms; then the network has shrunk.

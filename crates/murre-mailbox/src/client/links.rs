@@ -3,7 +3,7 @@
 use super::events::ClassBytes;
 use super::limits::MAX_LINKS;
 use murre_core::id::PeerKey;
-use murre_core::{Class, LinkId};
+use murre_core::{Class, LinkId, Mono};
 use std::collections::BTreeMap;
 
 /// Open links. The key of the other end finds the link one asked for; it proves nothing.
@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 pub struct Links {
     by_link: BTreeMap<LinkId, PeerKey>,
     by_peer: BTreeMap<PeerKey, LinkId>,
+    /// Since when a request waits on a link over which nothing came since.
+    asked: BTreeMap<LinkId, Mono>,
     bytes: BTreeMap<Class, (u64, u64)>,
 }
 
@@ -27,6 +29,7 @@ impl Links {
 
     /// Forgets a link; tells the peer if this was the last link to it.
     pub fn down(&mut self, link: LinkId) -> Option<PeerKey> {
+        self.asked.remove(&link);
         let peer = self.by_link.remove(&link)?;
         if self.by_peer.get(&peer) != Some(&link) {
             return None;
@@ -54,6 +57,24 @@ impl Links {
     /// Everyone linked.
     pub fn peers(&self) -> impl Iterator<Item = &PeerKey> {
         self.by_peer.keys()
+    }
+
+    /// A request that is answered at once went over this link.
+    pub fn ask(&mut self, link: LinkId, now: Mono) {
+        if self.by_link.contains_key(&link) {
+            self.asked.entry(link).or_insert(now);
+        }
+    }
+
+    /// Something came over this link.
+    pub fn heard(&mut self, link: LinkId) {
+        self.asked.remove(&link);
+    }
+
+    /// The link to this peer, if it has been silent for so long after a request.
+    pub fn silent(&self, peer: &PeerKey, now: Mono, ms: u64) -> Option<LinkId> {
+        let link = self.to(peer)?;
+        self.asked.get(&link).filter(|since| now.since(**since) >= ms).map(|_| link)
     }
 
     /// Counts a frame sent.

@@ -54,7 +54,9 @@ use crate::frame::{Frame, Reply};
 use crate::keys::{MailboxAddress, ReaderKeys};
 use crate::network::NetworkFile;
 use murre_core::id::{BoxId, PeerKey};
-use murre_core::{Cx, LinkId, LinkUp, Mono, NetworkParams, Now, PeerRef, Rng, TurnError, View, Wall};
+use murre_core::{
+    Class, Cx, Dest, LinkId, LinkUp, Mono, NetworkParams, Now, PeerRef, Rng, Transmit, TurnError, View, Wall,
+};
 use murre_crypto::puzzle::Solution;
 use network::{Directories, Learned};
 use objects::Objects;
@@ -295,6 +297,7 @@ impl Client {
         bytes: &[u8],
     ) -> Result<(), TurnError> {
         let Some(peer) = self.wire.links.peer(link) else { return Ok(()) };
+        self.wire.links.heard(link);
         match Frame::decode(bytes) {
             Ok(Frame::Reply { id, body }) => {
                 if let Some(asked) = self.wire.answered(link, id) {
@@ -380,10 +383,23 @@ impl Client {
         for gone in self.wire.expired(cx.now.mono) {
             self.wire.silent(gone.node, cx.now);
             self.failed(cx.now.mono, &gone);
+            self.hang_up(cx, &gone.node);
         }
         self.watches.calendar(cx, &self.wire)?;
         self.drive(cx);
         Ok(())
+    }
+
+    /// Closes a link that is open in name only: a carrier may not notice for a quarter of an hour that our address, or
+    /// the other end, is gone. The next request dials.
+    // spec: BC-28
+    fn hang_up(&mut self, cx: &mut ClientCx<'_, '_>, node: &PeerKey) {
+        let Some(link) = self.wire.links.silent(node, cx.now.mono, limits::LINK_SILENT_MS) else { return };
+        let (to, class) = (Dest::Close(link), Class::Control);
+        cx.up(ClientEvent::Transmit(Transmit { to, class, bytes: Vec::new() }));
+        if let Some(peer) = self.wire.links.down(link) {
+            self.lost(cx, peer);
+        }
     }
 
     fn drive(&mut self, cx: &mut ClientCx<'_, '_>) {
@@ -398,6 +414,7 @@ impl Client {
     pub fn next_timeout(&self) -> Option<Mono> {
         let parts = [
             self.wire.next_deadline(),
+            self.objects.again_at,
             self.directories.next_timeout(&self.wire),
             self.puts.next_timeout(),
             self.watches.next_timeout(&self.wire),

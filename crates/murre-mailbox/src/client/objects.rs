@@ -5,11 +5,12 @@
 
 use super::ClientCx;
 use super::events::{ClientEvent, GetKey};
-use super::limits::{MAX_OBJECT_GETS, MAX_OBJECTS, REQUEST_MS};
+use super::limits::{MAX_OBJECT_GETS, MAX_OBJECTS, OBJECT_AGAIN_MS, REQUEST_MS};
 use super::wire::{Purpose, Wire};
 use crate::door::{SignedObject, VerifiedObject};
 use crate::frame::{Reply, Request};
 use crate::keys::{MailboxAddress, Place};
+use murre_core::Mono;
 use murre_core::id::PeerKey;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -30,6 +31,8 @@ pub struct Objects {
     asking: BTreeMap<GetKey, Question>,
     waiting: VecDeque<(GetKey, MailboxAddress)>,
     pub stirred: bool,
+    /// When those that nobody answered are asked again.
+    pub again_at: Option<Mono>,
 }
 
 impl Objects {
@@ -66,7 +69,8 @@ impl Objects {
     /// Sends whatever can be sent now.
     // spec: BC-18
     pub fn drive(&mut self, cx: &mut ClientCx<'_, '_>, wire: &mut Wire) {
-        if wire.network.is_none() || !std::mem::take(&mut self.stirred) {
+        let due = self.again_at.take_if(|at| *at <= cx.now.mono).is_some();
+        if wire.network.is_none() || !(std::mem::take(&mut self.stirred) || due) {
             return;
         }
         while let Some((key, address)) = self.waiting.pop_front() {
@@ -104,6 +108,7 @@ impl Objects {
             // spec: BC-18
             if done.answers == 0 {
                 self.waiting.push_back((key, done.address));
+                self.again_at = Some(cx.now.mono.plus(OBJECT_AGAIN_MS));
                 return;
             }
             cx.up(ClientEvent::Object { get: key, result: done.best });

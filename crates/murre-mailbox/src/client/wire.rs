@@ -333,6 +333,9 @@ impl Wire {
         let bytes = Frame::Request { id, body }.encode();
         let class = purpose.class();
         self.links.sent(class, bytes.len());
+        if let (Dest::Link(link), false) = (&to, purpose.is_long()) {
+            self.links.ask(*link, cx.now.mono);
+        }
         self.long_polls += usize::from(purpose.is_long());
         if !purpose.is_long() {
             *self.per_node.entry(node).or_default() += 1;

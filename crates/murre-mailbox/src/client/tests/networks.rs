@@ -85,6 +85,29 @@ fn weeks_offline_do_not_strand_the_client() {
     assert_eq!(w.client.status(w.now).eligible, 14);
 }
 
+// spec: BC-28
+#[test]
+fn a_link_that_is_open_in_name_only_is_closed_and_dialled_anew() {
+    let mut w = World::joined(10, 3);
+    let (keys, _, _) = writer(&mut w.rng, &w.file.params.clone());
+    w.turn(|c, cx| c.watch(cx, WatchKey(1), keys)).unwrap();
+    w.run(MINUTE);
+    assert_eq!((w.links.len(), w.closed), (3, 0));
+    for node in w.nodes.keys().copied().collect::<Vec<_>>() {
+        w.set(&node, Kind::Silent);
+    }
+    w.run(5 * MINUTE);
+    assert!(w.closed >= 3, "{}", w.closed);
+    for node in w.nodes.keys().copied().collect::<Vec<_>>() {
+        w.set(&node, Kind::Honest);
+    }
+    // What was asked before they answered runs out.
+    w.run(MINUTE);
+    let before = w.closed;
+    w.run(5 * MINUTE);
+    assert_eq!((w.links.len(), w.closed), (3, before));
+}
+
 /// A network of seven that nobody heard of for a day; one of them is back, and knows of itself alone.
 fn one_is_back() -> (World, PeerKey) {
     let mut w = World::joined(9, 7);

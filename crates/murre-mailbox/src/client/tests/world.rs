@@ -163,6 +163,8 @@ pub struct World {
     pub cut: bool,
     /// Each custodian has only its own descriptor, as after days in which none of them ran.
     pub alone: bool,
+    /// Links that the client closed.
+    pub closed: u64,
     pub turns: u64,
 }
 
@@ -227,6 +229,7 @@ impl World {
             outbox: BTreeMap::new(),
             cut: false,
             alone: false,
+            closed: 0,
             turns: 0,
         };
         world.issue();
@@ -320,7 +323,11 @@ impl World {
                 None => return,
             },
             Dest::Peer(peer) => peer.key,
-            Dest::Close(_) => return,
+            Dest::Close(link) => {
+                self.links.retain(|_, l| *l != link);
+                self.closed += 1;
+                return;
+            }
         };
         let Ok(Frame::Request { id, body }) = Frame::decode(&transmit.bytes) else { panic!("not a request") };
         self.sent.push((node, body.clone()));
