@@ -161,6 +161,9 @@ pub const DEVICE: &[Space] = &[
     files::PAGES,
     files::WORK,
     files::STRAYS,
+    files::STRAY_IDS,
+    files::USES,
+    files::HERE,
     log::LOGS,
     log::LOG_IDS,
     log::AUTHORS,
@@ -237,14 +240,24 @@ fn fill(world: &mut World, bob: usize, alice: AccountId, chat: LogId, link: &Inv
     let carol = world.person("Carol");
     world.run(MINUTE);
     let carol = ask(world, carol, bob, link);
+    contacts(world, bob, ContactsCommand::Accept { account: carol });
+    world.run(2 * MINUTE);
     contacts(world, bob, ContactsCommand::Block { account: carol });
+    // And somebody waits for an answer.
+    let dave = world.person("Dave");
+    world.run(MINUTE);
+    ask(world, dave, bob, link);
     world.run(5_000);
 }
 
-/// A chunk that came before the entry that names its file: the order of arrival of a moment.
+/// A chunk that came before the entry that names its file, and a file of which one chunk is here: rows of a moment.
 fn stray(rows: &mut Rows) {
     let key = [1u32.to_be_bytes(), 0u32.to_be_bytes()].concat();
     rows.0.insert((files::STRAYS, key), crate::seeds::short_chunk());
+    let file = crate::seeds::file().0.id(&crate::seeds::FILE_KEY);
+    let key = [files::hash_key(1, &file.0), 0u32.to_be_bytes().to_vec()].concat();
+    rows.0.insert((files::STRAY_IDS, key), murre_core::codec::encode(&()));
+    rows.0.insert((files::HERE, 1u32.to_be_bytes().to_vec()), murre_core::codec::encode(&1u32));
 }
 
 fn make() -> Snapshot {
