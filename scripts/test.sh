@@ -45,7 +45,7 @@ at_least() {
     fi
 }
 
-# Tests of full disks and changing networks need root. Where this is root, none of them may be skipped; a root that may not
+# Tests of full disks need root. Where this is root, none of them may be skipped; a root that may not
 # mount (a container without the right) is told aloud, here and by each test that is skipped.
 may_mount() {
     local dir status=0
@@ -61,7 +61,7 @@ if [ "$(id -u)" -eq 0 ] && [ -z "${MURRE_TEST_ALL+set}" ]; then
         echo "NOTE: root, but without the right to mount: tests of full disks will be SKIPPED" >&2
     fi
 elif [ "$(id -u)" -ne 0 ]; then
-    echo "NOTE: not root: tests of full disks and changing networks will be SKIPPED" >&2
+    echo "NOTE: not root: tests of full disks will be SKIPPED" >&2
 fi
 
 stage setup scripts/setup.sh
