@@ -42,6 +42,10 @@ pub const MAX_PARCELS: usize = 1_024;
 pub const MAX_STRANGER_LINKS: usize = 64;
 /// A link that has not proven itself within this is closed, ms.
 pub const PROVE_MS: u64 = 10_000;
+/// A contact that does not answer where it said it is is dialled again after this, doubled up to the next, ms.
+pub const DIAL_AGAIN_MS: u64 = 2_000;
+/// The longest such wait, ms.
+pub const DIAL_AGAIN_MAX_MS: u64 = 600_000;
 /// Sayings between children in one turn; more is a bug. A turn of many full boxes has some ten thousand.
 pub const MAX_HOPS: usize = 1 << 20;
 /// Logs of one chat: one, two if both asked at once, more only if a side lost its store and asked again.

@@ -16,12 +16,14 @@
 //! (`spec/07-delivery.md`, D-14, D-15). What goes over the link is wire-sealed, exactly as in a box.
 
 use crate::content::Presence as Where;
-use crate::limits::{MAX_CONTACTS, MAX_PACKETS, MAX_STRANGER_LINKS, PROVE_MS};
+use crate::limits::{
+    DIAL_AGAIN_MAX_MS, DIAL_AGAIN_MS, MAX_CONTACTS, MAX_PACKETS, MAX_STRANGER_LINKS, PROVE_MS,
+};
 use murre_core::codec;
 use murre_core::id::{Bytes, PeerKey};
 use murre_core::link::{MAX_ADDR, MAX_ADDRS, MAX_FRAME};
 use murre_core::params::delivery::PRESENCE_MS;
-use murre_core::{Addr, Class, Cx, Dest, Label, LinkId, LinkUp, Mono, PeerRef, Transmit};
+use murre_core::{Addr, Class, Cx, Dest, Label, LinkId, LinkUp, Mono, PeerRef, Transmit, Wall};
 use murre_mailbox::limits::list;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -97,7 +99,12 @@ struct Link {
 #[derive(Debug)]
 struct Known {
     peer: PeerRef,
+    /// When, by its own clock.
+    said: Wall,
     until: Mono,
+    /// When it is dialled again, and after what wait, since nobody answered there.
+    again: Option<Mono>,
+    wait: u64,
 }
 
 /// Live links of one device.
@@ -158,9 +165,15 @@ impl Presence {
         self.live.len()
     }
 
-    /// Where this device listens; told to contacts from now on.
-    pub fn listening(&mut self, key: PeerKey, addrs: Vec<Addr>) {
+    /// Where this device listens; told to contacts from now on. If an address is gone, so may be every link that is up.
+    // spec: D-39
+    pub fn listening(&mut self, cx: &mut Ctx<'_, '_>, key: PeerKey, addrs: Vec<Addr>) {
         let addrs: Vec<Addr> = addrs.into_iter().take(MAX_ADDRS).collect();
+        if self.own.as_ref().is_some_and(|own| own.k == key && own.a.iter().any(|a| !addrs.contains(a))) {
+            for link in self.links.keys().copied().collect::<Vec<_>>() {
+                self.close(cx, link);
+            }
+        }
         self.own = (!addrs.is_empty()).then_some(Where { k: key, a: addrs });
         self.announced.clear();
     }
@@ -174,17 +187,36 @@ impl Presence {
         }
     }
 
-    /// A contact said where it is: dial, unless a link is up.
-    pub fn learned(&mut self, cx: &mut Ctx<'_, '_>, contact: u32, place: Where) {
+    /// A contact said, at this time of its clock, where it is: dial, unless a link is up.
+    // spec: D-18, D-39
+    pub fn learned(&mut self, cx: &mut Ctx<'_, '_>, contact: u32, place: Where, said: Wall) {
         let sane = place.a.len() <= MAX_ADDRS && place.a.iter().all(|a| a.0.len() <= MAX_ADDR);
-        if !sane || self.own.is_none() || self.known.len() >= MAX_CONTACTS {
+        let before = self.known.get(&contact).filter(|known| known.until > cx.now.mono);
+        // Boxes come in no order: what it said before it moved must not lead away from where it is.
+        let older = before.is_some_and(|known| known.said > said);
+        let full = self.known.len() >= MAX_CONTACTS && !self.known.contains_key(&contact);
+        if !sane || self.own.is_none() || full || older {
             return;
         }
+        let gone = |known: &Known| {
+            known.peer.key != place.k || known.peer.addrs.iter().any(|addr| !place.a.contains(addr))
+        };
+        let moved = before.is_some_and(gone);
         let peer = PeerRef { key: place.k, addrs: place.a };
+        let live = self.live.get(&contact).copied();
+        // It is not any more where that link was opened to, or from; unless it is already one to the new place.
+        let to_it = |link: &Link| link.dialer == peer.key || link.acceptor == peer.key;
+        let fresh = live
+            .and_then(|id| self.links.get(&id))
+            .is_some_and(|link| to_it(link) && before.is_some_and(|known| known.peer.key != peer.key));
+        if let Some(link) = live.filter(|_| moved && !fresh) {
+            self.close(cx, link);
+        }
         if self.dialing.get(&contact).is_some_and(|(key, _)| *key != peer.key) {
             self.dialing.remove(&contact);
         }
-        self.known.insert(contact, Known { peer, until: cx.now.mono.plus(PRESENCE_MS) });
+        let until = cx.now.mono.plus(PRESENCE_MS);
+        self.known.insert(contact, Known { peer, said, until, again: None, wait: DIAL_AGAIN_MS });
         self.dial(cx, contact);
     }
 
@@ -255,9 +287,13 @@ impl Presence {
         lost
     }
 
-    /// Nobody answers there.
-    pub fn unreachable(&mut self, peer: PeerKey) {
-        self.known.retain(|_, known| known.peer.key != peer);
+    /// Nobody answers there: not yet, or for this moment. It is tried again as long as it is believed to be there.
+    pub fn unreachable(&mut self, now: Mono, peer: PeerKey) {
+        self.known.retain(|_, known| known.until > now);
+        for known in self.known.values_mut().filter(|known| known.peer.key == peer) {
+            known.again = Some(now.plus(known.wait));
+            known.wait = (known.wait * 2).min(DIAL_AGAIN_MAX_MS);
+        }
         self.dialing.retain(|_, (key, _)| *key != peer);
     }
 
@@ -314,6 +350,9 @@ impl Presence {
             link.stage = Stage::Proven { contact };
         }
         self.dialing.remove(&contact);
+        if let Some(known) = self.known.get_mut(&contact) {
+            (known.again, known.wait) = (None, DIAL_AGAIN_MS);
+        }
         // Both may have dialled: the newer link is used, the older stays until it closes.
         if self.live.insert(contact, id).is_none() {
             cx.up(PresenceUp::Live(contact));
@@ -362,6 +401,12 @@ impl Presence {
         for id in late {
             self.close(cx, id);
         }
+        let due = |known: &mut Known| known.again.take_if(|at| *at <= now).is_some();
+        let again: Vec<u32> =
+            self.known.iter_mut().filter_map(|(c, known)| due(known).then_some(*c)).collect();
+        for contact in again {
+            self.dial(cx, contact);
+        }
         for contact in self.keys.keys().copied().collect::<Vec<_>>() {
             if self.announced.contains_key(&contact) {
                 self.announce(cx, contact);
@@ -375,7 +420,8 @@ impl Presence {
         let unproven = self.links.values().filter(|l| !matches!(l.stage, Stage::Proven { .. }));
         let prove = unproven.map(|l| l.since.plus(PROVE_MS)).min();
         let renew = self.announced.values().map(|at| at.plus(RENEW_MS)).min();
-        [prove, renew].into_iter().flatten().min()
+        let again = self.known.values().filter_map(|known| known.again).min();
+        [prove, renew, again].into_iter().flatten().min()
     }
 
     fn strangers(&self) -> usize {

@@ -149,11 +149,11 @@ impl Device {
             }
             Input::Credit { .. } => Ok(()),
             Input::Unreachable { peer } => {
-                self.presence.unreachable(peer);
+                self.presence.unreachable(now.mono, peer);
                 self.client.unreachable(cx!(self, now, tx, client), peer)
             }
             Input::Listening { own, addrs } => {
-                self.presence.listening(own, addrs);
+                self.presence.listening(cx!(self, now, tx, presence), own, addrs);
                 self.announce_all(now, tx)
             }
         }
@@ -292,9 +292,9 @@ impl Device {
                 self.delivery.renewed(cx!(self, now, tx, delivery), contact, renewal)?;
             }
             // A contact cannot make us take a node for a person.
-            ConvUp::Presence(_, place) if self.client.is_node(&place.k) => {}
-            ConvUp::Presence(contact, place) => {
-                self.presence.learned(cx!(self, now, tx, presence), contact, place);
+            ConvUp::Presence(_, place, _) if self.client.is_node(&place.k) => {}
+            ConvUp::Presence(contact, place, said) => {
+                self.presence.learned(cx!(self, now, tx, presence), contact, place, said);
             }
             ConvUp::Move(contact, told, logs) => {
                 let cx = cx!(self, now, tx, delivery);

@@ -204,7 +204,7 @@ impl Conversations {
             // spec: D-18
             // A presence read from a mailbox may be old: its label decides, generously.
             if cx.now.wall.since(content.w) <= murre_core::params::delivery::PRESENCE_MS {
-                cx.up(ConvUp::Presence(row.contact, presence));
+                cx.up(ConvUp::Presence(row.contact, presence, content.w));
             }
         }
         if let Some(ask) = content.body::<FileAsk>(kind::FILE_ASK) {

@@ -67,8 +67,8 @@ pub enum ConvUp {
     Handover(u32, Box<Handover>),
     /// The contact renewed our certificates.
     Renewal(u32, Renewal),
-    /// The contact can be reached directly.
-    Presence(u32, Presence),
+    /// The contact can be reached directly, as it said at this time of its clock.
+    Presence(u32, Presence, Wall),
     /// The contact wrote, so it reads what we send.
     Heard(u32),
     /// The contact is read in another mailbox from now on; these are our logs with it.

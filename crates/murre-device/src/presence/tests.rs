@@ -9,10 +9,12 @@ const DIALER: PeerKey = PeerKey::from_bytes([1; 32]);
 const ACCEPTOR: PeerKey = PeerKey::from_bytes([2; 32]);
 const LINK: LinkId = LinkId(7);
 const CONTACT: u32 = 3;
+const SAID: Wall = Wall(1_800_000_000_000);
 
 /// One end, and what it has said so far.
 struct End {
     presence: Presence,
+    now: Mono,
     rng: Rng,
     ups: VecDeque<PresenceUp>,
 }
@@ -20,13 +22,13 @@ struct End {
 impl End {
     fn new(seed: u8) -> Self {
         let presence = Presence::new(vec![(CONTACT, KEY)]);
-        Self { presence, rng: Rng::from_seed([seed; 32]), ups: VecDeque::new() }
+        Self { presence, now: Mono(1_000), rng: Rng::from_seed([seed; 32]), ups: VecDeque::new() }
     }
 
     fn turn(&mut self, act: impl FnOnce(&mut Presence, &mut Ctx<'_, '_>)) {
         let store = MemoryStore::new();
         let mut tx = Turn::new(&store);
-        let now = Now { mono: Mono(1_000), wall: Wall(1_800_000_000_000) };
+        let now = Now { mono: self.now, wall: Wall(1_800_000_000_000) };
         act(&mut self.presence, &mut Cx::new(now, &mut self.rng, &mut tx, &mut self.ups));
     }
 
@@ -64,8 +66,8 @@ fn after(steps: usize) -> (End, End, Vec<u8>) {
     let (mut dialer, mut acceptor) = (End::new(1), End::new(2));
     let here = Where { k: DIALER, a: vec![Addr("/ip4/127.0.0.1/tcp/1".to_owned())] };
     let there = Where { k: ACCEPTOR, a: vec![Addr("/ip4/127.0.0.1/tcp/2".to_owned())] };
-    dialer.presence.listening(here.k, here.a);
-    dialer.turn(|p, cx| p.learned(cx, CONTACT, there));
+    dialer.turn(|p, cx| p.listening(cx, here.k, here.a));
+    dialer.turn(|p, cx| p.learned(cx, CONTACT, there, SAID));
     dialer.ups.clear();
     acceptor.up(false);
     dialer.up(true);
@@ -180,4 +182,88 @@ fn packets_are_counted_while_they_are_read() {
     assert!(decode(&frame(MAX_PACKETS + 1)).is_none());
     // What costs one byte each on the wire must not fill memory before it is refused.
     assert!(decode(&frame(500_000)).is_none());
+}
+
+fn at(key: u8, addr: &str) -> Where {
+    Where { k: PeerKey::from_bytes([key; 32]), a: vec![Addr(addr.to_owned())] }
+}
+
+/// Whom it wants dialled.
+fn dialled(end: &mut End) -> Vec<PeerKey> {
+    let keys = std::mem::take(&mut end.ups).into_iter().filter_map(|up| match up {
+        PresenceUp::Transmit(Transmit { to: Dest::Peer(peer), .. }) => Some(peer.key),
+        _ => None,
+    });
+    keys.collect()
+}
+
+fn listener(seed: u8) -> End {
+    let mut end = End::new(seed);
+    end.turn(|p, cx| p.listening(cx, DIALER, at(1, "/ip4/127.0.0.1/tcp/1").a));
+    end
+}
+
+// spec: D-39
+#[test]
+fn what_a_contact_said_before_it_moved_does_not_lead_away_from_where_it_is() {
+    let mut end = listener(1);
+    end.turn(|p, cx| p.learned(cx, CONTACT, at(5, "/ip4/127.0.0.1/tcp/5"), SAID.plus(10)));
+    assert_eq!(dialled(&mut end), [PeerKey::from_bytes([5; 32])]);
+    end.turn(|p, cx| p.learned(cx, CONTACT, at(4, "/ip4/127.0.0.1/tcp/4"), SAID));
+    assert!(dialled(&mut end).is_empty(), "the older one came later");
+    end.turn(|p, cx| p.learned(cx, CONTACT, at(6, "/ip4/127.0.0.1/tcp/6"), SAID.plus(20)));
+    assert_eq!(dialled(&mut end), [PeerKey::from_bytes([6; 32])]);
+}
+
+// spec: D-39
+#[test]
+fn a_contact_that_does_not_answer_is_dialled_again_at_doubling_waits() {
+    let mut end = listener(2);
+    end.turn(|p, cx| p.learned(cx, CONTACT, at(5, "/ip4/127.0.0.1/tcp/5"), SAID));
+    assert_eq!(dialled(&mut end).len(), 1);
+    let mut due = Vec::new();
+    for _ in 0..40 {
+        let now = end.now;
+        end.presence.unreachable(now, PeerKey::from_bytes([5; 32]));
+        let Some(next) = end.presence.next_timeout() else { break };
+        due.push(next.since(now));
+        end.now = next;
+        end.turn(Presence::handle_timeout);
+        if dialled(&mut end).is_empty() {
+            break;
+        }
+    }
+    assert_eq!(&due[..3], [DIAL_AGAIN_MS, 2 * DIAL_AGAIN_MS, 4 * DIAL_AGAIN_MS]);
+    assert_eq!(due.iter().max(), Some(&DIAL_AGAIN_MAX_MS));
+    assert!(due.len() < 20, "it ends with the hour for which the place is believed: {due:?}");
+}
+
+// spec: D-39
+#[test]
+fn a_contact_that_is_somewhere_else_is_dialled_there_over_a_link_that_still_counts_as_up() {
+    let (mut dialer, _, _) = after(3);
+    assert_eq!(dialer.presence.live(), 1);
+    dialer.ups.clear();
+    let more = Where {
+        k: ACCEPTOR,
+        a: vec![Addr("/ip4/127.0.0.1/tcp/2".to_owned()), Addr("/ip4/127.0.0.1/tcp/3".to_owned())],
+    };
+    dialer.turn(|p, cx| p.learned(cx, CONTACT, more, SAID.plus(1)));
+    assert_eq!((dialer.presence.live(), dialer.closed()), (1, false), "one address more is no move");
+    dialer.turn(|p, cx| p.learned(cx, CONTACT, at(2, "/ip4/127.0.0.1/tcp/3"), SAID.plus(2)));
+    assert_eq!((dialer.presence.live(), dialer.closed()), (0, true));
+    assert_eq!(dialled(&mut dialer), [ACCEPTOR]);
+}
+
+// spec: D-39
+#[test]
+fn whoever_loses_an_address_closes_its_live_links() {
+    let (mut dialer, _, _) = after(3);
+    dialer.ups.clear();
+    let two = vec![Addr("/ip4/127.0.0.1/tcp/1".to_owned()), Addr("/ip4/127.0.0.1/tcp/9".to_owned())];
+    dialer.turn(|p, cx| p.listening(cx, DIALER, two));
+    assert_eq!((dialer.presence.live(), dialer.closed()), (1, false));
+    dialer.turn(|p, cx| p.listening(cx, DIALER, at(1, "/ip4/127.0.0.1/tcp/9").a));
+    assert_eq!((dialer.presence.live(), dialer.closed()), (0, true));
+    assert!(dialer.ups.iter().any(|up| matches!(up, PresenceUp::Lost(CONTACT))));
 }
