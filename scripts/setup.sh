@@ -40,6 +40,8 @@ check_packages() {
     [ "$(id -u)" -ne 0 ] || have tcpdump || missing_packages+=(tcpdump)
     # For the test that has the service unit read by systemd.
     [ "$(id -u)" -ne 0 ] || have systemd-analyze || missing_packages+=(systemd)
+    # For the test in which a machine changes its network.
+    [ "$(id -u)" -ne 0 ] || have ip || missing_packages+=(iproute2)
     # For the tests with a real keyring, in a session of their own. Without them those tests are skipped.
     if [ "$(id -u)" -eq 0 ]; then
         have dbus-run-session || missing_packages+=(dbus)

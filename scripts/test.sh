@@ -45,8 +45,11 @@ at_least() {
     fi
 }
 
-# Tests of full disks need root. Where this is root, none of them may be skipped; a root that may not
-# mount (a container without the right) is told aloud, here and by each test that is skipped.
+stage setup scripts/setup.sh
+
+# Tests of full disks and of a change of network need root. Where this is root, none of them may be skipped; a root
+# that may not mount or make a network (a container without the right) is told aloud, here and by each test that is
+# skipped.
 may_mount() {
     local dir status=0
     dir=$(mktemp -d)
@@ -54,17 +57,24 @@ may_mount() {
     rmdir "$dir"
     return "$status"
 }
+may_network() {
+    local name="murre-may-$$" status=0
+    ip netns add "$name" 2>/dev/null || return 1
+    ip -n "$name" link add "one" type veth peer name "two" 2>/dev/null || status=1
+    ip netns del "$name"
+    return "$status"
+}
+readonly NEED_ROOT="tests of full disks and of a change of network"
 if [ "$(id -u)" -eq 0 ] && [ -z "${MURRE_TEST_ALL+set}" ]; then
-    if may_mount; then
+    if may_mount && may_network; then
         export MURRE_TEST_ALL=1
     else
-        echo "NOTE: root, but without the right to mount: tests of full disks will be SKIPPED" >&2
+        echo "NOTE: root, but without the right to mount or to make a network: ${NEED_ROOT} will be SKIPPED" >&2
     fi
 elif [ "$(id -u)" -ne 0 ]; then
-    echo "NOTE: not root: tests of full disks will be SKIPPED" >&2
+    echo "NOTE: not root: ${NEED_ROOT} will be SKIPPED" >&2
 fi
 
-stage setup scripts/setup.sh
 stage format cargo fmt --all --check
 stage tidy cargo run --locked --quiet -p xtask -- tidy
 stage lint cargo clippy --locked --workspace --all-targets -- -D warnings

@@ -45,7 +45,11 @@ impl Device {
             Command::Conversations(ConversationsCommand::Send { chat, text, reply_to, client_id, files }) => {
                 let contact = Conversations::number(tx, chat)?;
                 match self.files.refs(id, contact, &files) {
-                    Err(refused) => self.answer(id, Err(refused)),
+                    // An upload ends with the run that took it; the message that names it may be there all the same.
+                    Err(refused) => {
+                        let known = Conversations::sent_before(tx, chat, client_id.as_deref())?;
+                        self.answer(id, known.map(|id| Answer::Message { id }).ok_or(refused));
+                    }
                     Ok(files) => {
                         let send = crate::conversations::SendText { chat, text, reply_to, client_id, files };
                         let cx = cx!(self, now, tx, conversations);

@@ -71,6 +71,18 @@ impl Conversations {
         Ok(())
     }
 
+    /// The message that this client id made in this chat before.
+    // spec: D-21
+    pub(crate) fn sent_before(
+        view: &dyn View,
+        chat: LogId,
+        client_id: Option<&str>,
+    ) -> Result<Option<MessageId>, TurnError> {
+        let Some(client_id) = client_id.filter(|id| id.len() <= MAX_CLIENT_ID) else { return Ok(None) };
+        let Some((no, _)) = Self::find(view, chat)? else { return Ok(None) };
+        Ok(rows::get(view, rows::CLIENT_IDS, &client_key(no, client_id))?)
+    }
+
     fn check_send(
         &mut self,
         cx: &mut Ctx<'_, '_>,

@@ -36,7 +36,7 @@ pub(super) struct Mail {
     /// When it was last asked for by mail.
     asked: Option<Mono>,
     /// Chunks sent for the asking, over links and in boxes.
-    served: u64,
+    pub(super) served: u64,
     /// Chunks from the first up to the last one that went over a link.
     reach: u32,
     /// When to go on, if the next chunk could not be read.
@@ -70,6 +70,13 @@ impl Mail {
             Some(due) => due.later(now, ASK_MAX_MS),
             None => self.again = Some(Due { at: now.plus(1), wait: UNREAD_MS }),
         }
+    }
+
+    /// Nothing more of it goes into boxes until it is asked for again. What was served stays counted.
+    fn stop(&mut self) {
+        self.queue.clear();
+        self.flying.clear();
+        self.again = None;
     }
 
     fn took(&mut self, index: u32) {
@@ -320,7 +327,17 @@ impl Files {
         mut row: FileRow,
         theirs: Theirs,
     ) -> Result<(), TurnError> {
-        if row.theirs.is_none_or(|t| t == theirs || t == Theirs::Has) {
+        if row.theirs == Some(theirs) {
+            // spec: X-13
+            // An asking from before came after the word, or it was wanted again: what went into boxes since is withdrawn.
+            self.offers.remove(&no);
+            if let Some(mail) = self.mails.get_mut(&no) {
+                mail.stop();
+            }
+            cx.up(FilesUp::Withdraw(no));
+            return Ok(());
+        }
+        if row.theirs.is_none_or(|t| t == Theirs::Has) {
             return Ok(());
         }
         // spec: X-13

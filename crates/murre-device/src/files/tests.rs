@@ -205,3 +205,24 @@ fn strays_are_found_by_their_file_and_not_looked_through() {
     assert_eq!(desk.named(&late), FileState::Wanted);
     assert_eq!((kept(&desk), desk.files.counts().refused), ([0; 2], u64::from(MAX_STRAYS)));
 }
+
+// spec: X-13
+#[test]
+fn an_asking_that_follows_the_word_leaves_nothing_in_boxes_for_good() {
+    let mut desk = Desk::new();
+    let ours = desk.shared(b"ours");
+    let (no, id) = (desk.row(&ours).0, desk.row(&ours).1.id);
+    desk.turn(|files, cx| files.link_lost(cx, THEM).unwrap());
+    let have = FileWord { f: id, w: Word::Have };
+    let withdrawn = |ups: &[FilesUp]| ups.iter().any(|up| matches!(up, FilesUp::Withdraw(n) if *n == no));
+    assert!(withdrawn(&desk.turn(|files, cx| files.word(cx, THEM, &have).unwrap())));
+    let ask = FileAsk { f: id, r: vec![(0, 1)] };
+    let ups = desk.turn(|files, cx| files.asked(cx, THEM, &ask).unwrap());
+    assert!(ups.iter().any(|up| matches!(up, FilesUp::Mail { .. })), "it may be wanted once more: {ups:?}");
+    let served = desk.files.mails[&no].served;
+    // They say so again, as they do of each chunk of a file that they have.
+    let ups = desk.turn(|files, cx| files.word(cx, THEM, &have).unwrap());
+    assert!(withdrawn(&ups) && !ups.iter().any(|up| matches!(up, FilesUp::Notice(_))), "{ups:?}");
+    assert!(!desk.files.mails[&no].is_busy());
+    assert_eq!(desk.files.mails[&no].served, served, "what was given is not forgotten");
+}

@@ -11,7 +11,8 @@ use murre_core::{Direction, Range, Space};
 use murre_device::files::rows;
 use murre_device::query::{FileState, Theirs};
 use murre_device::{
-    Answer, Command, ConversationsCommand, FileStep, FilesCommand, MessageState, ProgressKind, limits,
+    Answer, Command, CommandError, ConversationsCommand, FileStep, FilesCommand, MessageState, ProgressKind,
+    limits,
 };
 use murre_log::chunk::CHUNK;
 
@@ -385,4 +386,22 @@ fn a_large_file_is_told_to_wait_although_the_other_seemed_to_be_there() {
     assert!(told(&world, alice, message, ProgressKind::Waiting).is_empty());
     world.run(1_000);
     assert_eq!(told(&world, alice, message, ProgressKind::Waiting), [0]);
+}
+
+// spec: D-21
+#[test]
+fn a_repeated_client_id_names_its_message_although_the_upload_ended_with_the_process() {
+    let (mut world, alice, _, chat) = friends(3);
+    let up = upload(&mut world, alice, chat, "x", b"once");
+    let send = |world: &mut World, client_id: &str| {
+        let (text, client_id) = (String::new(), Some(client_id.to_owned()));
+        let command = ConversationsCommand::Send { chat, text, reply_to: None, client_id, files: vec![up] };
+        world.ask(alice, Command::Conversations(command))
+    };
+    let first = send(&mut world, "one").unwrap();
+    assert_eq!(send(&mut world, "one"), Ok(first.clone()), "in the same run");
+    world.stop(alice);
+    world.start(alice);
+    assert_eq!(send(&mut world, "one"), Ok(first), "in the next run");
+    assert_eq!(send(&mut world, "two"), Err(CommandError::UnknownUpload), "of which nothing is known");
 }
