@@ -18,7 +18,7 @@ use crate::Secret;
 use crate::ed25519::{prime_order_point, sign};
 use crate::memo;
 use crate::signature::{BadSignature, Signature, verify};
-use curve25519_dalek::{EdwardsPoint, Scalar};
+use curve25519_dalek::Scalar;
 use murre_core::id::Bytes;
 use murre_core::{ErrorKind, HasKind, Label, Rng};
 use serde::{Deserialize, Serialize};
@@ -80,7 +80,7 @@ impl BlindKey {
     }
 
     fn from_scalar(scalar: Scalar) -> Self {
-        let own = || EdwardsPoint::mul_base(&scalar).compress().to_bytes();
+        let own = || crate::memo::mul_base(&scalar).compress().to_bytes();
         Self { scalar, public: BlindPublic(Bytes(memo::public(&scalar.to_bytes(), own))) }
     }
 
@@ -100,7 +100,7 @@ impl BlindKey {
     #[must_use]
     pub fn blind(&self, tweak: &[u8; 32]) -> EpochKey {
         let scalar = factor(self.public.as_bytes(), tweak) * self.scalar;
-        let own = || EdwardsPoint::mul_base(&scalar).compress().to_bytes();
+        let own = || crate::memo::mul_base(&scalar).compress().to_bytes();
         let known = memo::point(self.public.as_bytes(), tweak, || Some(own()));
         EpochKey { scalar, public: EpochPublic(Bytes(known.unwrap_or_else(own))) }
     }

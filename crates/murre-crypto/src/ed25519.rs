@@ -14,7 +14,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 /// The half of a signature that differs between signers: `r` is the secret nonce, wiped here.
 pub(crate) fn sign(a: &Scalar, public: &[u8; 32], mut r: Scalar, message: &[u8]) -> [u8; 64] {
-    let commitment = EdwardsPoint::mul_base(&r).compress().to_bytes();
+    let commitment = crate::memo::mul_base(&r).compress().to_bytes();
     let hash = Sha512::new().chain_update(commitment).chain_update(public).chain_update(message).finalize();
     let k = Scalar::from_bytes_mod_order_wide(&hash.into());
     let s = (r + k * a).to_bytes();
@@ -44,7 +44,7 @@ impl SeedKey {
         prefix.copy_from_slice(right);
         let scalar =
             Scalar::from_bytes_mod_order(*Zeroizing::new(curve25519_dalek::scalar::clamp_integer(*low)));
-        let public = EdwardsPoint::mul_base(&scalar).compress().to_bytes();
+        let public = crate::memo::mul_base(&scalar).compress().to_bytes();
         Self { seed: Zeroizing::new(*seed), scalar, prefix, public }
     }
 

@@ -5,12 +5,18 @@
 //! went into it, so what is answered is what would have been computed. What was signed here is remembered as verifying,
 //! except one signature in [`CHECKED`], which goes the whole way like a foreign one.
 //!
+//! And multiples of the base point are added up from a table there, in a time that depends on the scalar: a simulator has
+//! nobody to hide it from, and half of what a run costs is signing.
+//!
 //! Without the feature the functions below only call what they are given. A secret is in a table by its hash at most.
 
 #[cfg(feature = "memo")]
 mod tables {
+    use curve25519_dalek::traits::Identity;
+    use curve25519_dalek::{EdwardsPoint, Scalar};
     use std::cell::RefCell;
     use std::collections::BTreeMap;
+    use std::sync::LazyLock;
 
     /// Most answers in one table; a full one is emptied.
     const MAX_ANSWERS: usize = 1 << 16;
@@ -32,6 +38,32 @@ mod tables {
     /// Empties this thread's tables and says whether they are used from now on.
     pub fn reset(on: bool) {
         TABLES.with_borrow_mut(|t| *t = Tables { off: !on, ..Tables::default() });
+    }
+
+    /// `j * 256^i * B` in row `i`, 1.3 MB.
+    static MULTIPLES: LazyLock<Vec<Vec<EdwardsPoint>>> = LazyLock::new(|| {
+        let mut step = EdwardsPoint::mul_base(&Scalar::ONE);
+        let mut rows = Vec::new();
+        for _ in 0..32 {
+            let (mut row, mut at) = (Vec::new(), EdwardsPoint::identity());
+            for _ in 0..=u8::MAX {
+                row.push(at);
+                at += step;
+            }
+            rows.push(row);
+            step = at;
+        }
+        rows
+    });
+
+    /// A multiple of the base point, in variable time.
+    pub(crate) fn mul_base(scalar: &Scalar) -> EdwardsPoint {
+        if TABLES.with_borrow(|t| t.off) {
+            return EdwardsPoint::mul_base(scalar);
+        }
+        let digits = MULTIPLES.iter().zip(scalar.as_bytes());
+        let points = digits.filter_map(|(row, digit)| row.get(usize::from(*digit)));
+        points.fold(EdwardsPoint::identity(), |sum, point| sum + point)
     }
 
     fn print(parts: &[&[u8]]) -> [u8; 32] {
@@ -110,10 +142,17 @@ mod tables {
 #[cfg(feature = "memo")]
 pub use tables::{CHECKED, reset};
 #[cfg(feature = "memo")]
-pub(crate) use tables::{point, public, signed, verdict};
+pub(crate) use tables::{mul_base, point, public, signed, verdict};
 
 #[cfg(not(feature = "memo"))]
 mod plain {
+    use curve25519_dalek::{EdwardsPoint, Scalar};
+
+    #[inline(always)]
+    pub(crate) fn mul_base(scalar: &Scalar) -> EdwardsPoint {
+        EdwardsPoint::mul_base(scalar)
+    }
+
     #[inline(always)]
     pub(crate) const fn signed(_public: &[u8; 32], _message: &[u8], _sig: &[u8; 64]) {}
 
@@ -143,4 +182,4 @@ mod plain {
 }
 
 #[cfg(not(feature = "memo"))]
-pub(crate) use plain::{point, public, signed, verdict};
+pub(crate) use plain::{mul_base, point, public, signed, verdict};

@@ -158,6 +158,8 @@ pub struct Cast {
     pub seed: u64,
     /// Files that are being sent.
     pub files: Vec<files::Job>,
+    /// Their bytes, by their numbers in the model.
+    pub contents: Vec<Vec<u8>>,
 }
 
 impl Cast {

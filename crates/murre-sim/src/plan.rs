@@ -21,7 +21,7 @@ use murre_core::time::{DAY, HOUR, MINUTE, SECOND};
 use murre_store::Fault;
 
 /// Seeds after which the kinds of runs come round again.
-pub const ROUND: u64 = 64;
+pub const ROUND: u64 = 128;
 /// In each round: strangers who pay and one who does not, a leaked link, repair, four ordinary long runs.
 const PAYING: [u64; 2] = [3, 35];
 const FLOODING: u64 = 19;
@@ -207,7 +207,12 @@ impl Plan {
         }
         let begin = 1_760_000_000_000 + dice.range(0, 400 * DAY);
         let waits = if leaks > 0 || long { 30 } else { 8 };
-        let episode = if long { dice.range(75, 180) } else { dice.range(30, 55) };
+        // Files take their time.
+        let episode = match (long, files::sends(seed)) {
+            (true, _) => dice.range(50, 120),
+            (false, true) => dice.range(30, 55),
+            (false, false) => dice.range(16, 30),
+        };
         let production = NetworkParams::production();
         let mut nodes = plan_nodes(&mut dice, nodes);
         rooms::make_room(seed, &mut nodes);

@@ -108,6 +108,7 @@ impl World {
             dice: Dice::new(plan.seed, "cast"),
             seed: plan.seed,
             files: Vec::new(),
+            contents: Vec::new(),
         };
         Self { sim, cast, nodes: Vec::new(), file, mallories: Vec::new() }
     }
@@ -409,20 +410,20 @@ impl World {
         for who in 0..self.cast.people.len() {
             self.cast.acts.add(self.sim.now + 5 * SECOND, Act::Read { who });
         }
-        self.advance(15 * SECOND);
+        self.advance(10 * SECOND);
         let mut rest = 0;
         let calm = if plan.long { 3 } else { 2 };
         while self.sim.now < from + QUIET_MS && rest < calm && !self.sim.watch.is_over() {
             self.cast.pursue(&mut self.sim);
             self.top_up();
-            let step = if self.sim.now < from + 10 * MINUTE { 10 * SECOND } else { MINUTE };
+            let step = if self.sim.now < from + 10 * MINUTE { 5 * SECOND } else { MINUTE };
             self.advance(step);
             rest = if history::at_rest(&self.sim, &self.cast) { rest + 1 } else { 0 };
         }
         for who in 0..self.cast.people.len() {
             self.cast.acts.add(self.sim.now, Act::Read { who });
         }
-        self.advance(if plan.long { 20 } else { 12 } * SECOND);
+        self.advance(if plan.long { 20 } else { 8 } * SECOND);
         self.sim.totals.re_boxed = self.sim.watch.wire.re_boxed;
         (self.sim.totals.chunks, self.sim.totals.boxed_chunks) = self.sim.watch.wire.chunks;
         if !self.sim.watch.is_over() {

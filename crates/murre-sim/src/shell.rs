@@ -93,9 +93,9 @@ pub struct Host {
     starts: u64,
     next_command: u64,
     in_tx: bool,
-    /// The last command that told it whether there is room.
     /// Whether the reserve lies on its disk.
     pub reserve: bool,
+    /// The last command that told it whether there is room.
     asked_room: Option<CommandId>,
     /// Under a planted fault: blob writes that are made after the commit.
     late: Batch,

@@ -121,8 +121,8 @@ impl MemoryStore {
     /// Whether `needle` occurs in any stored key, value or text: an oracle for plaintext that must not be there.
     #[must_use]
     pub fn contains_bytes(&self, needle: &[u8]) -> bool {
-        let has =
-            |bytes: &[u8]| !needle.is_empty() && bytes.windows(needle.len()).any(|window| window == needle);
+        let finder = memchr::memmem::Finder::new(needle);
+        let has = |bytes: &[u8]| !needle.is_empty() && finder.find(bytes).is_some();
         self.data.spaces.values().any(|set| set.rows.iter().any(|(key, value)| has(key) || has(value)))
             || self.data.blobs.values().any(|parts| parts.values().any(|bytes| has(bytes)))
             || self.data.texts.values().any(|(_, text)| has(text.as_bytes()))

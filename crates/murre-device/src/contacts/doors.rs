@@ -112,6 +112,18 @@ pub(super) fn open_payload(link: &InviteLink, epoch: u64, sealed: &[u8]) -> Opti
     (payload.v == 1 && account == link.account && !payload.k.is_empty()).then_some(payload)
 }
 
+/// What a door says, sealed for each epoch by itself.
+fn payload_of(me: &Account, link: &InviteLink, row: &InviteRow) -> Vec<u8> {
+    codec::encode(&DoorPayload {
+        v: 1,
+        c: me.cert().clone(),
+        r: RequestKey::from_secret(&Secret::new(row.request.0)).public(),
+        k: vec![row.package.clone()],
+        t: me.tag().public(),
+        s: slots(link),
+    })
+}
+
 fn watch_of(link: LinkSecretId) -> WatchKey {
     let [a, b, c, d, e, f, g, h, ..] = *link.as_bytes();
     WatchKey(DOOR_WATCH | (u64::from_be_bytes([a, b, c, d, e, f, g, h]) & LOW))
@@ -329,13 +341,16 @@ impl Contacts {
         if self.doors.insert(watch.0, link.id()).is_none() {
             cx.up(ContactsUp::Watch(watch, Box::new(door_keys(link))));
         }
+        // The same in each epoch; its request key costs as much as signing twice.
+        let mut payload = None;
         // spec: F-12
         for epoch in self.door_epochs(cx.now.wall, link) {
             let put = object_put(link.id(), epoch, false);
             if row.stored.contains(&epoch) || self.objects.insert(put, (link.id(), epoch)).is_some() {
                 continue;
             }
-            if let Some(object) = self.sign_object(me, link, row, epoch) {
+            let payload = payload.get_or_insert_with(|| payload_of(me, link, row));
+            if let Some(object) = self.sign_object(link, row, epoch, payload) {
                 cx.up(ContactsUp::PutObject(PutKey(put), object));
             }
         }
@@ -367,20 +382,12 @@ impl Contacts {
         }
     }
 
-    fn sign_object(&self, me: &Account, link: &InviteLink, row: &InviteRow, epoch: u64) -> Option<Vec<u8>> {
+    fn sign_object(&self, link: &InviteLink, row: &InviteRow, epoch: u64, payload: &[u8]) -> Option<Vec<u8>> {
         let owner = BlindKey::from_scalar_bytes(&Secret::new(row.owner.0))?;
         let keys = door_keys(link).with_owner(owner);
         let reader = keys.at(epoch).ok()?;
-        let payload = DoorPayload {
-            v: 1,
-            c: me.cert().clone(),
-            r: RequestKey::from_secret(&Secret::new(row.request.0)).public(),
-            k: vec![row.package.clone()],
-            t: me.tag().public(),
-            s: slots(link),
-        };
         let (_, end) = keys.address().epoch_span(epoch, &self.params);
-        let sealed = seal_payload(link, epoch, &codec::encode(&payload));
+        let sealed = seal_payload(link, epoch, payload);
         // It lives as long as a request under it may: custodians that were away take such a box over by repair only
         // while they hold the object.
         let expiry = end.hour() + BOX_TTL_HOURS;

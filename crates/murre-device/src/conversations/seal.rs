@@ -80,7 +80,7 @@ impl Conversations {
     ) -> Result<Option<MessageId>, TurnError> {
         let Some(client_id) = client_id.filter(|id| id.len() <= MAX_CLIENT_ID) else { return Ok(None) };
         let Some((no, _)) = Self::find(view, chat)? else { return Ok(None) };
-        Ok(rows::get(view, rows::CLIENT_IDS, &client_key(no, client_id))?)
+        rows::get(view, rows::CLIENT_IDS, &client_key(no, client_id))
     }
 
     fn check_send(

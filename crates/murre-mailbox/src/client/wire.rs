@@ -149,6 +149,8 @@ pub struct Wire {
     counted: Option<Counted>,
     /// Since when fewer than three quarters of the remembered nodes have counted.
     behind: Option<Mono>,
+    /// The directory remembered nobody, and has not caught up with the bootstraps since.
+    blank: bool,
     /// When a custodian was last heard, on both clocks: a suspended machine's first clock may stand still.
     heard: Option<Now>,
 }
@@ -170,6 +172,7 @@ impl Wire {
             placed: BTreeMap::new(),
             counted: None,
             behind: None,
+            blank: false,
             heard: None,
         }
     }
@@ -238,8 +241,11 @@ impl Wire {
         let directory = self.directory.as_ref();
         let (eligible, remembered) =
             directory.map_or((0, 0), |d| (d.eligible(time).len(), d.remembered(time)));
+        // Whoever is new, or comes back after weeks, knows of the network what it was told to begin at.
+        self.blank |= remembered == 0;
+        let remembered = if self.blank { remembered.max(self.bootstraps.len()) } else { remembered };
         if 4 * eligible >= 3 * remembered {
-            self.behind = None;
+            (self.behind, self.blank) = (None, remembered == 0);
         } else {
             self.behind.get_or_insert(now.mono);
         }
@@ -419,7 +425,7 @@ impl Wire {
         self.peers.heard(node);
         let before = self.heard.replace(now);
         let silence = before.map_or(0, |h| now.mono.since(h.mono).max(now.wall.since(h.wall)));
-        if silence > BEHIND_MS {
+        if before.is_none() || silence > BEHIND_MS {
             // The time in which nobody could tell us is not the time in which the directory had to be kept up.
             (self.counted, self.behind) = (None, None);
         }

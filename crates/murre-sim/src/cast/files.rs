@@ -99,13 +99,6 @@ pub struct Job {
 }
 
 impl Cast {
-    /// The bytes of a file: chance, with the planted word in them.
-    #[must_use]
-    pub fn content(&self, file: usize) -> Vec<u8> {
-        let size = self.model.files[file].size as usize;
-        content(self.seed, file, size, &self.mark)
-    }
-
     /// Somebody wants to send a file.
     pub(super) fn send_file(&mut self, sim: &mut Sim, wish: FileWish) {
         let host = self.people[wish.from].host;
@@ -139,6 +132,7 @@ impl Cast {
         sim.totals.files += 1;
         sim.totals.large_files += u64::from(!goes_by_mail(wish.size as u64));
         self.model.files.push(FileSent::new(wish.from, wish.to, wish.size as u64, hash));
+        self.contents.push(content);
         file
     }
 
@@ -159,7 +153,7 @@ impl Cast {
                 FilesCommand::Open { chat, name: format!("{} {file}.bin", self.mark), mime: String::new() }
             }
             Stage::Handing { upload, given } => {
-                let content = self.content(file);
+                let content = &self.contents[file];
                 let end = content.len().min(given + CHUNK);
                 let (bytes, last) = (content[given..end].to_vec(), end == content.len());
                 FilesCommand::Piece { upload, offset: given as u64, bytes, last }
@@ -371,6 +365,7 @@ impl Cast {
     }
 }
 
+/// The bytes of a file: chance, with the planted word in them.
 fn content(seed: u64, file: usize, size: usize, mark: &str) -> Vec<u8> {
     let mut out = Dice::new(seed, &format!("content {file}")).vec(size);
     let mark = mark.as_bytes();

@@ -175,10 +175,10 @@ fn whole(sim: &Sim, cast: &Cast, number: usize, file: &FileSent) -> Result<(), S
     let alike = |f: &&FileSent| (f.from, f.to, f.size, f.hash) == (file.from, file.to, file.size, file.hash);
     let texts = cast.model.files.iter().filter(alike).flat_map(|f| &f.texts);
     let named: BTreeSet<MessageId> = texts.filter_map(|text| cast.model.sent[*text].answer).collect();
-    let content = cast.content(number);
+    let content = cast.contents.get(number).ok_or("a file without bytes")?;
     for who in [file.from, file.to] {
         let store = &sim.hosts[cast.people[who].host].store;
-        if let Some(needle) = needles(&content).into_iter().find(|needle| store.contains_bytes(needle)) {
+        if let Some(needle) = needles(content).into_iter().find(|needle| store.contains_bytes(needle)) {
             return Err(format!("bytes of file {number} lie in the clear at {who}: {}", hex::encode(needle)));
         }
         let shown = info(store, message)?;
@@ -192,9 +192,10 @@ fn whole(sim: &Sim, cast: &Cast, number: usize, file: &FileSent) -> Result<(), S
             }
         }
         let has = shown.is_some_and(|info| info.theirs == Some(Theirs::Has));
-        // A reader hears of the file, a writer of each message that offered it.
+        // A reader hears of the file, a writer of each message that offered it. Of the same bytes that were handed over
+        // at one moment there are two files.
         let (step, most) = match who == file.to {
-            true => (FileStep::Complete, 1),
+            true => (FileStep::Complete, cast.model.files.iter().filter(alike).count()),
             false => (FileStep::Delivered, named.len()),
         };
         let told = told(store, &named, step)?;

@@ -1,35 +1,31 @@
 //! No plaintext: a scanner for words that nobody but the two devices may ever hold.
 
 use data_encoding_lite::{base64, base64url, hex_lower};
+use memchr::memmem::Finder;
 use murre_core::id::AccountId;
 use murre_core::{Direction, Range, Space, View};
+use std::cell::OnceCell;
 
-/// Finds planted words in bytes; one pass, however many words.
-#[derive(Debug)]
+/// Finds planted words in bytes. One pass for each: few words, and each pass is as fast as memory.
+#[derive(Debug, Default)]
 pub struct Scanner {
     needles: Vec<(String, Vec<u8>)>,
-    heads: Box<[u64; 1024]>,
-}
-
-impl Default for Scanner {
-    fn default() -> Self {
-        Self::new()
-    }
+    /// What looks for each of them.
+    finders: OnceCell<Vec<Finder<'static>>>,
 }
 
 impl Scanner {
     /// A scanner that looks for nothing.
     #[must_use]
     pub fn new() -> Self {
-        Self { needles: Vec::new(), heads: Box::new([0; 1024]) }
+        Self::default()
     }
 
     /// Adds a word of at least four bytes.
     pub fn plant(&mut self, what: &str, needle: &[u8]) {
-        if let [a, b, _, _, ..] = needle {
-            let head = usize::from(*a) << 8 | usize::from(*b);
-            self.heads[head >> 6] |= 1 << (head & 63);
+        if needle.len() >= 4 {
             self.needles.push((what.to_owned(), needle.to_vec()));
+            self.finders = OnceCell::new();
         }
     }
 
@@ -47,19 +43,9 @@ impl Scanner {
     /// The first planted word in these bytes.
     #[must_use]
     pub fn find(&self, bytes: &[u8]) -> Option<&str> {
-        let mut last = 0usize;
-        for (at, byte) in bytes.iter().enumerate() {
-            let head = (last << 8 | usize::from(*byte)) & 0xffff;
-            last = usize::from(*byte);
-            if self.heads[head >> 6 & 1023] >> (head & 63) & 1 == 0 || at == 0 {
-                continue;
-            }
-            let rest = &bytes[at - 1..];
-            if let Some((what, _)) = self.needles.iter().find(|(_, n)| rest.starts_with(n)) {
-                return Some(what);
-            }
-        }
-        None
+        let finders = || self.needles.iter().map(|(_, needle)| Finder::new(needle).into_owned()).collect();
+        let hit = self.finders.get_or_init(finders).iter().position(|finder| finder.find(bytes).is_some())?;
+        self.needles.get(hit).map(|(what, _)| what.as_str())
     }
 
     /// A planted word, for the fault that leaks one.

@@ -12,7 +12,7 @@ use murre_log::chunk::CHUNK;
 use murre_store::Fault;
 
 /// Kinds of runs in which people send files.
-const SENDING: [u64; 17] = [1, 4, 7, 10, 13, 16, 22, 28, 31, 37, 43, 46, 49, 52, 55, 58, 61];
+const SENDING: [u64; 10] = [1, 4, 7, 10, 13, 16, 22, 28, LARGE, 58];
 /// The one among them in which one file is too large for mailboxes.
 const LARGE: u64 = 46;
 
@@ -40,7 +40,7 @@ pub(super) fn plan(plan: &Plan, number: usize, cast: &mut Cast, now: u64) {
         return;
     }
     let mut dice = Dice::new(plan.seed, &format!("files {number}"));
-    for n in 0..dice.range(2, 4) {
+    for n in 0..dice.range(3, 6) {
         let (a, b, ..) = plan.pairs[dice.index(plan.pairs.len())];
         let (from, to) = if dice.chance(500) { (a, b) } else { (b, a) };
         let large = n == 0 && number > 0 && sends_large(plan.seed);
@@ -50,7 +50,9 @@ pub(super) fn plan(plan: &Plan, number: usize, cast: &mut Cast, now: u64) {
             _ if large => MAX_MAIL_FILE as usize + 1,
             Fate::None => size(&mut dice),
             // Long enough that something may happen to it on its way.
-            Fate::GivenUp { .. } | Fate::TakenBack { .. } => dice.range(1, 5 * CHUNK as u64) as usize,
+            Fate::GivenUp { .. } | Fate::TakenBack { .. } => {
+                dice.range(CHUNK as u64, 6 * CHUNK as u64) as usize
+            }
         };
         let at = now + dice.range(0, plan.episode);
         cast.acts.add(at, Act::File(FileWish { from, to, size, again, fate, looks: 8 }));
@@ -79,9 +81,9 @@ fn size(dice: &mut Dice) -> usize {
 
 fn fate(dice: &mut Dice) -> Fate {
     match dice.range(0, 9) {
-        0..=1 => Fate::GivenUp { after: soon(dice), again: None },
-        2 => Fate::GivenUp { after: soon(dice), again: Some(dice.range(SECOND, 20 * SECOND)) },
-        3 => Fate::TakenBack { after: soon(dice) },
+        0..=2 => Fate::GivenUp { after: soon(dice), again: None },
+        3 => Fate::GivenUp { after: soon(dice), again: Some(dice.range(SECOND, 20 * SECOND)) },
+        4 => Fate::TakenBack { after: soon(dice) },
         _ => Fate::None,
     }
 }

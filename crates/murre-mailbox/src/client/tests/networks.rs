@@ -146,6 +146,34 @@ fn after_a_day_away_the_first_that_answers_is_not_the_network() {
 
 // spec: BC-25
 #[test]
+fn to_whoever_is_new_the_first_bootstrap_that_answers_is_not_the_network() {
+    let mut w = World::new(10, 7);
+    let nodes: Vec<PeerKey> = w.nodes.keys().copied().collect();
+    for node in &nodes[1..3] {
+        let addrs = vec![murre_core::Addr("/ip4/127.0.0.1/tcp/1".to_owned())];
+        let peer = murre_core::PeerRef { key: *node, addrs };
+        w.turn(|c, cx| c.add_bootstrap(cx, peer));
+    }
+    for node in &nodes[1..] {
+        w.set(node, Kind::Silent);
+    }
+    w.alone = true;
+    w.run(10_000);
+    let (_, writer, epoch) = writer(&mut w.rng, &w.file.params.clone());
+    let b = sealed(&writer, epoch, 1, b"first heard", &w.file.params.clone());
+    w.turn(|c, cx| c.put(cx, PutKey(1), b.wire())).unwrap();
+    w.run(10 * MINUTE);
+    assert_eq!((w.client.status(w.now).eligible, w.receipts(1)), (1, (1, false)), "one of three has signed");
+    for node in &nodes[1..] {
+        w.set(node, Kind::Honest);
+    }
+    w.run(40 * MINUTE);
+    let (signed, solid) = w.receipts(1);
+    assert!(solid && signed >= 2, "{signed}");
+}
+
+// spec: BC-25
+#[test]
 fn a_network_that_shrank_stores_after_an_hour() {
     let (mut w, _) = one_is_back();
     w.run(BEHIND_MS + RETRY_MAX_MS);
