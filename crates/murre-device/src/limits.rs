@@ -42,6 +42,8 @@ pub const MAX_PARCELS: usize = 1_024;
 pub const MAX_STRANGER_LINKS: usize = 64;
 /// A link that has not proven itself within this is closed, ms.
 pub const PROVE_MS: u64 = 10_000;
+/// An announcement dated further ahead than this is of a clock that was wrong, ms.
+pub const AHEAD_MS: u64 = 300_000;
 /// A contact that does not answer where it said it is is dialled again after this, doubled up to the next, ms.
 pub const DIAL_AGAIN_MS: u64 = 2_000;
 /// The longest such wait, ms.

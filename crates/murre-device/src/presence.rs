@@ -17,13 +17,13 @@
 
 use crate::content::Presence as Where;
 use crate::limits::{
-    DIAL_AGAIN_MAX_MS, DIAL_AGAIN_MS, MAX_CONTACTS, MAX_PACKETS, MAX_STRANGER_LINKS, PROVE_MS,
+    AHEAD_MS, DIAL_AGAIN_MAX_MS, DIAL_AGAIN_MS, MAX_CONTACTS, MAX_PACKETS, MAX_STRANGER_LINKS, PROVE_MS,
 };
 use murre_core::codec;
 use murre_core::id::{Bytes, PeerKey};
 use murre_core::link::{MAX_ADDR, MAX_ADDRS, MAX_FRAME};
 use murre_core::params::delivery::PRESENCE_MS;
-use murre_core::{Addr, Class, Cx, Dest, Label, LinkId, LinkUp, Mono, PeerRef, Transmit, Wall};
+use murre_core::{Addr, Class, Cx, Dest, Label, LinkId, LinkUp, Mono, Now, PeerRef, Transmit, Wall};
 use murre_mailbox::limits::list;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -115,6 +115,8 @@ pub struct Presence {
     live: BTreeMap<u32, LinkId>,
     known: BTreeMap<u32, Known>,
     own: Option<Where>,
+    /// Every address this device listens at; `own` tells the first few.
+    bound: Vec<Addr>,
     announced: BTreeMap<u32, Mono>,
     dialing: BTreeMap<u32, (PeerKey, Mono)>,
     queue: VecDeque<(u32, Vec<u8>)>,
@@ -165,16 +167,27 @@ impl Presence {
         self.live.len()
     }
 
-    /// Where this device listens; told to contacts from now on. If an address is gone, so may be every link that is up.
+    /// Where this device listens; told to contacts from now on. If an address is gone, so may be every link that is up; if
+    /// one is new, who could not be reached may be.
     // spec: D-39
     pub fn listening(&mut self, cx: &mut Ctx<'_, '_>, key: PeerKey, addrs: Vec<Addr>) {
-        let addrs: Vec<Addr> = addrs.into_iter().take(MAX_ADDRS).collect();
-        if self.own.as_ref().is_some_and(|own| own.k == key && own.a.iter().any(|a| !addrs.contains(a))) {
+        let before = self.own.take().filter(|own| own.k == key);
+        if before.is_some() && self.bound.iter().any(|addr| !addrs.contains(addr)) {
             for link in self.links.keys().copied().collect::<Vec<_>>() {
                 self.close(cx, link);
             }
         }
-        self.own = (!addrs.is_empty()).then_some(Where { k: key, a: addrs });
+        for known in self.known.values_mut() {
+            (known.again, known.wait) = (known.again.map(|_| cx.now.mono), DIAL_AGAIN_MS);
+        }
+        // What was told stays told while it is true: an address more must not push out another.
+        let mut told: Vec<Addr> = before.map(|own| own.a).unwrap_or_default();
+        told.retain(|addr| addrs.contains(addr));
+        let more: Vec<Addr> = addrs.iter().filter(|addr| !told.contains(addr)).cloned().collect();
+        told.extend(more);
+        told.truncate(MAX_ADDRS);
+        self.own = (!told.is_empty()).then_some(Where { k: key, a: told });
+        self.bound = addrs;
         self.announced.clear();
     }
 
@@ -191,27 +204,21 @@ impl Presence {
     // spec: D-18, D-39
     pub fn learned(&mut self, cx: &mut Ctx<'_, '_>, contact: u32, place: Where, said: Wall) {
         let sane = place.a.len() <= MAX_ADDRS && place.a.iter().all(|a| a.0.len() <= MAX_ADDR);
-        let before = self.known.get(&contact).filter(|known| known.until > cx.now.mono);
-        // Boxes come in no order: what it said before it moved must not lead away from where it is.
-        let older = before.is_some_and(|known| known.said > said);
-        let full = self.known.len() >= MAX_CONTACTS && !self.known.contains_key(&contact);
+        let before = self.known.get(&contact);
+        // Boxes come in no order: what it said before it moved must not lead away from where it is. A date to come, or a
+        // place where nobody answers, is no reason to doubt what is said now.
+        let older = before.is_some_and(|known| {
+            let believed = known.until > cx.now.mono && known.again.is_none();
+            believed && known.said > said && known.said <= cx.now.wall.plus(AHEAD_MS)
+        });
+        let full = self.known.len() >= MAX_CONTACTS && before.is_none();
         if !sane || self.own.is_none() || full || older {
             return;
         }
-        let gone = |known: &Known| {
-            known.peer.key != place.k || known.peer.addrs.iter().any(|addr| !place.a.contains(addr))
-        };
-        let moved = before.is_some_and(gone);
-        let peer = PeerRef { key: place.k, addrs: place.a };
-        let live = self.live.get(&contact).copied();
-        // It is not any more where that link was opened to, or from; unless it is already one to the new place.
-        let to_it = |link: &Link| link.dialer == peer.key || link.acceptor == peer.key;
-        let fresh = live
-            .and_then(|id| self.links.get(&id))
-            .is_some_and(|link| to_it(link) && before.is_some_and(|known| known.peer.key != peer.key));
-        if let Some(link) = live.filter(|_| moved && !fresh) {
+        for link in self.stale(cx.now, contact, &place, said) {
             self.close(cx, link);
         }
+        let peer = PeerRef { key: place.k, addrs: place.a };
         if self.dialing.get(&contact).is_some_and(|(key, _)| *key != peer.key) {
             self.dialing.remove(&contact);
         }
@@ -220,14 +227,45 @@ impl Presence {
         self.dial(cx, contact);
     }
 
+    /// Links of a contact to where it no longer is, now that it is at this place; the one in use last, so that no other of
+    /// them takes its part.
+    fn stale(&self, now: Now, contact: u32, place: &Where, said: Wall) -> Vec<LinkId> {
+        let before = self.known.get(&contact);
+        let left = before.is_some_and(|known| known.peer.addrs.iter().any(|addr| !place.a.contains(addr)));
+        let theirs = |link: &Link| match link.stage {
+            Stage::Dialed { contact: c, .. } | Stage::Answered { contact: c, .. } => c == contact,
+            Stage::Proven { contact: c } => c == contact,
+            Stage::Stranger => false,
+        };
+        let newest = self.links.values().filter(|link| theirs(link)).map(|link| link.since).max();
+        // As far as two clocks can tell: a link that is younger than what was said is to there, or to where it is by now.
+        let older = |link: &Link| now.wall.0.saturating_sub(now.mono.since(link.since)) < said.0;
+        let stale = |link: &Link| {
+            let to_it = link.dialer == place.k || link.acceptor == place.k;
+            match before {
+                Some(known) if to_it => {
+                    left && known.peer.key == place.k && (older(link) || Some(link.since) != newest)
+                }
+                Some(_) => true,
+                None => !to_it && older(link),
+            }
+        };
+        let links = self.links.iter().filter(|(_, link)| theirs(link) && stale(link));
+        let mut links: Vec<LinkId> = links.map(|(id, _)| *id).collect();
+        links.sort_by_key(|id| self.live.get(&contact) == Some(id));
+        links
+    }
+
     /// Asks the carrier for a link. What proves us is said once a link of our own dialling is up: both sides may dial
     /// at once, and then each proves itself on the link it opened.
     fn dial(&mut self, cx: &mut Ctx<'_, '_>, contact: u32) {
         let now = cx.now.mono;
         let Some(own) = self.own.as_ref().map(|o| o.k) else { return };
         let Some(known) = self.known.get(&contact).filter(|k| k.until > now) else { return };
+        // What is sent to it meanwhile does not shorten the wait.
+        let waits = known.again.is_some_and(|at| at > now);
         let trying = self.dialing.get(&contact).is_some_and(|(_, at)| now.since(*at) < PROVE_MS);
-        if self.live.contains_key(&contact) || trying || known.peer.key == own {
+        if self.live.contains_key(&contact) || trying || waits || known.peer.key == own {
             return;
         }
         self.dialing.insert(contact, (known.peer.key, now));
@@ -290,7 +328,7 @@ impl Presence {
     /// Nobody answers there: not yet, or for this moment. It is tried again as long as it is believed to be there.
     pub fn unreachable(&mut self, now: Mono, peer: PeerKey) {
         self.known.retain(|_, known| known.until > now);
-        for known in self.known.values_mut().filter(|known| known.peer.key == peer) {
+        for known in self.known.values_mut().filter(|known| known.peer.key == peer && known.again.is_none()) {
             known.again = Some(now.plus(known.wait));
             known.wait = (known.wait * 2).min(DIAL_AGAIN_MAX_MS);
         }

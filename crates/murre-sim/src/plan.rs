@@ -210,7 +210,7 @@ impl Plan {
         // Files take their time.
         let episode = match (long, files::sends(seed)) {
             (true, _) => dice.range(50, 120),
-            (false, true) => dice.range(30, 55),
+            (false, true) => dice.range(24, 44),
             (false, false) => dice.range(16, 30),
         };
         let production = NetworkParams::production();

@@ -329,13 +329,19 @@ impl Files {
     ) -> Result<(), TurnError> {
         if row.theirs == Some(theirs) {
             // spec: X-13
-            // An asking from before came after the word, or it was wanted again: what went into boxes since is withdrawn.
+            // An asking from before came after the word: what went into boxes since is withdrawn. Who declined may have asked
+            // anew since, and the word may be the older one.
+            let lately = |at: Mono| cx.now.mono.since(at) < MAIL_AGAIN_MS;
+            let anew = self.mails.get(&no).is_some_and(|mail| mail.asked.is_some_and(lately));
+            if theirs == Theirs::Declined && anew {
+                return Ok(());
+            }
             self.offers.remove(&no);
             if let Some(mail) = self.mails.get_mut(&no) {
                 mail.stop();
             }
             cx.up(FilesUp::Withdraw(no));
-            return Ok(());
+            return self.feed(cx, row.contact);
         }
         if row.theirs.is_none_or(|t| t == Theirs::Has) {
             return Ok(());
@@ -352,7 +358,7 @@ impl Files {
         for (message, index) in offered {
             cx.up(FilesUp::Notice(Notice::File { chat, message, index, step }));
         }
-        Ok(())
+        self.feed(cx, row.contact)
     }
 
     /// A message of ours no longer offers it. Others that do still may: then it goes on.
@@ -370,7 +376,8 @@ impl Files {
         }
         row.theirs = Some(Theirs::Withdrawn);
         self.let_go(cx, no, &row)?;
-        Self::write(cx, row.contact, row.id, Word::Gone)
+        Self::write(cx, row.contact, row.id, Word::Gone)?;
+        self.feed(cx, row.contact)
     }
 
     /// Nothing more is done with it; answers which messages offered it.

@@ -267,3 +267,94 @@ fn whoever_loses_an_address_closes_its_live_links() {
     assert_eq!((dialer.presence.live(), dialer.closed()), (0, true));
     assert!(dialer.ups.iter().any(|up| matches!(up, PresenceUp::Lost(CONTACT))));
 }
+
+/// Adds a second proven link, opened a second later by the other side under this key.
+fn second(end: &mut End, peer: PeerKey) -> LinkId {
+    end.now = end.now.plus(1_000);
+    let id = LinkId(8);
+    let link =
+        Link { dialer: peer, acceptor: DIALER, since: end.now, stage: Stage::Proven { contact: CONTACT } };
+    end.presence.links.insert(id, link);
+    end.presence.live.insert(CONTACT, id);
+    end.ups.clear();
+    id
+}
+
+fn gone(end: &mut End) -> Vec<LinkId> {
+    let links = std::mem::take(&mut end.ups).into_iter().filter_map(|up| match up {
+        PresenceUp::Transmit(Transmit { to: Dest::Close(link), .. }) => Some(link),
+        _ => None,
+    });
+    links.collect()
+}
+
+// spec: D-39
+#[test]
+fn of_two_links_the_one_to_where_it_was_does_not_take_the_part_of_the_other() {
+    // It came back under another key and nobody is at either link.
+    let (mut dialer, _, _) = after(3);
+    let link = second(&mut dialer, ACCEPTOR);
+    dialer.turn(|p, cx| p.learned(cx, CONTACT, at(5, "/ip4/127.0.0.1/tcp/5"), SAID.plus(9)));
+    assert_eq!(dialer.presence.live(), 0);
+    assert!(!dialer.ups.iter().any(|up| matches!(up, PresenceUp::Live(_))));
+    assert_eq!(gone(&mut dialer), [LINK, link]);
+    // It moved and has already opened a link from there.
+    let (mut dialer, _, _) = after(3);
+    let link = second(&mut dialer, ACCEPTOR);
+    dialer.turn(|p, cx| p.learned(cx, CONTACT, at(2, "/ip4/127.0.0.1/tcp/3"), SAID));
+    assert_eq!((dialer.presence.live.get(&CONTACT).copied(), gone(&mut dialer)), (Some(link), vec![LINK]));
+    // The same under another key.
+    let (mut dialer, _, _) = after(3);
+    let link = second(&mut dialer, PeerKey::from_bytes([5; 32]));
+    dialer.turn(|p, cx| p.learned(cx, CONTACT, at(5, "/ip4/127.0.0.1/tcp/5"), SAID.plus(9)));
+    assert_eq!((dialer.presence.live.get(&CONTACT).copied(), gone(&mut dialer)), (Some(link), vec![LINK]));
+}
+
+// spec: D-39
+#[test]
+fn what_is_sent_meanwhile_neither_dials_nor_makes_the_wait_longer() {
+    let mut end = listener(3);
+    end.turn(|p, cx| p.learned(cx, CONTACT, at(5, "/ip4/127.0.0.1/tcp/5"), SAID));
+    let now = end.now;
+    end.presence.unreachable(now, PeerKey::from_bytes([5; 32]));
+    end.ups.clear();
+    for _ in 0..9 {
+        end.turn(|p, cx| assert!(!p.send(cx, CONTACT, vec![1])));
+        end.presence.unreachable(now, PeerKey::from_bytes([5; 32]));
+    }
+    assert!(dialled(&mut end).is_empty());
+    assert_eq!(end.presence.next_timeout(), Some(now.plus(DIAL_AGAIN_MS)));
+    // Another address of our own: it may be reached from there.
+    end.turn(|p, cx| p.listening(cx, DIALER, at(1, "/ip4/127.0.0.1/tcp/7").a));
+    end.turn(Presence::handle_timeout);
+    assert_eq!(dialled(&mut end), [PeerKey::from_bytes([5; 32])]);
+}
+
+// spec: D-39
+#[test]
+fn a_date_to_come_or_a_place_where_nobody_answers_wins_no_order() {
+    let mut end = listener(4);
+    end.turn(|p, cx| p.learned(cx, CONTACT, at(5, "/ip4/127.0.0.1/tcp/5"), SAID.plus(7_200_000)));
+    end.ups.clear();
+    end.turn(|p, cx| p.learned(cx, CONTACT, at(6, "/ip4/127.0.0.1/tcp/6"), SAID));
+    assert_eq!(dialled(&mut end), [PeerKey::from_bytes([6; 32])]);
+    let now = end.now;
+    end.presence.unreachable(now, PeerKey::from_bytes([6; 32]));
+    end.turn(|p, cx| p.learned(cx, CONTACT, at(4, "/ip4/127.0.0.1/tcp/4"), Wall(SAID.0 - 1)));
+    assert_eq!(dialled(&mut end), [PeerKey::from_bytes([4; 32])]);
+}
+
+// spec: D-39
+#[test]
+fn an_address_more_pushes_out_none_that_was_told() {
+    let addr = |n: u32| Addr(format!("/ip4/10.0.0.1/tcp/{n}"));
+    let (mut dialer, _, _) = after(3);
+    let eight: Vec<Addr> =
+        std::iter::once(Addr("/ip4/127.0.0.1/tcp/1".to_owned())).chain((2..9).map(addr)).collect();
+    dialer.turn(|p, cx| p.listening(cx, DIALER, eight.clone()));
+    dialer.ups.clear();
+    let nine: Vec<Addr> = (100..101).map(addr).chain(eight.clone()).collect();
+    dialer.turn(|p, cx| p.listening(cx, DIALER, nine));
+    assert_eq!((dialer.presence.live(), dialer.closed()), (1, false));
+    assert_eq!(dialer.presence.own.as_ref().unwrap().a, eight);
+}

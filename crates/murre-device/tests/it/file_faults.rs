@@ -147,7 +147,9 @@ fn the_same_bytes_handed_over_at_once_for_two_chats_are_two_files() {
     assert_eq!(content(&world, carol, three, 0), data);
     let done = |w: &World| [two, three].iter().all(|m| theirs(w, alice, *m) == Some(Theirs::Has));
     assert!(world.run_until(10 * MINUTE, done));
-    assert_eq!(theirs(&world, alice, one), Some(Theirs::Withdrawn));
+    // All its chunks may have been read before the word that it is taken back.
+    let has = if complete(&world, bob, one) { Theirs::Has } else { Theirs::Withdrawn };
+    assert_eq!(theirs(&world, alice, one), Some(has));
     world.run(MINUTE);
     assert_eq!(left_over(&world, alice), []);
 }

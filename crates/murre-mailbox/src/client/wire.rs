@@ -149,7 +149,7 @@ pub struct Wire {
     counted: Option<Counted>,
     /// Since when fewer than three quarters of the remembered nodes have counted.
     behind: Option<Mono>,
-    /// The directory remembered nobody, and has not caught up with the bootstraps since.
+    /// The directory remembered nobody, or was just opened, and has not caught up with the bootstraps since.
     blank: bool,
     /// When a custodian was last heard, on both clocks: a suspended machine's first clock may stand still.
     heard: Option<Now>,
@@ -172,7 +172,7 @@ impl Wire {
             placed: BTreeMap::new(),
             counted: None,
             behind: None,
-            blank: false,
+            blank: true,
             heard: None,
         }
     }
@@ -242,7 +242,8 @@ impl Wire {
         let (eligible, remembered) =
             directory.map_or((0, 0), |d| (d.eligible(time).len(), d.remembered(time)));
         // Whoever is new, or comes back after weeks, knows of the network what it was told to begin at.
-        self.blank |= remembered == 0;
+        let late = self.behind.is_some_and(|since| now.mono.since(since) >= BEHIND_MS);
+        self.blank = remembered == 0 || self.blank && !late;
         let remembered = if self.blank { remembered.max(self.bootstraps.len()) } else { remembered };
         if 4 * eligible >= 3 * remembered {
             (self.behind, self.blank) = (None, remembered == 0);

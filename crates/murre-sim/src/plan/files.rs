@@ -12,7 +12,7 @@ use murre_log::chunk::CHUNK;
 use murre_store::Fault;
 
 /// Kinds of runs in which people send files.
-const SENDING: [u64; 10] = [1, 4, 7, 10, 13, 16, 22, 28, LARGE, 58];
+const SENDING: [u64; 8] = [1, 4, 7, 13, 16, 22, 28, LARGE];
 /// The one among them in which one file is too large for mailboxes.
 const LARGE: u64 = 46;
 
@@ -40,7 +40,7 @@ pub(super) fn plan(plan: &Plan, number: usize, cast: &mut Cast, now: u64) {
         return;
     }
     let mut dice = Dice::new(plan.seed, &format!("files {number}"));
-    for n in 0..dice.range(3, 6) {
+    for n in 0..dice.range(3, 5) {
         let (a, b, ..) = plan.pairs[dice.index(plan.pairs.len())];
         let (from, to) = if dice.chance(500) { (a, b) } else { (b, a) };
         let large = n == 0 && number > 0 && sends_large(plan.seed);
@@ -51,7 +51,7 @@ pub(super) fn plan(plan: &Plan, number: usize, cast: &mut Cast, now: u64) {
             Fate::None => size(&mut dice),
             // Long enough that something may happen to it on its way.
             Fate::GivenUp { .. } | Fate::TakenBack { .. } => {
-                dice.range(CHUNK as u64, 6 * CHUNK as u64) as usize
+                dice.range(CHUNK as u64, 3 * CHUNK as u64) as usize
             }
         };
         let at = now + dice.range(0, plan.episode);
