@@ -209,9 +209,9 @@ impl Plan {
         let waits = if leaks > 0 || long { 30 } else { 8 };
         // Files take their time.
         let episode = match (long, files::sends(seed)) {
-            (true, _) => dice.range(50, 120),
+            (true, _) => dice.range(40, 90),
             (false, true) => dice.range(24, 44),
-            (false, false) => dice.range(16, 30),
+            (false, false) => dice.range(14, 26),
         };
         let production = NetworkParams::production();
         let mut nodes = plan_nodes(&mut dice, nodes);

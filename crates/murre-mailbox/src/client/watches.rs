@@ -207,7 +207,10 @@ impl Watches {
         let time = wire.time(cx.now);
         let Some(watch) = self.all.get_mut(&key) else { return Ok(()) };
         let current = watch.address.epoch_at(time, &params);
-        let oldest = if watch.begun { current.saturating_sub(1) } else { oldest_live(watch, time, &params) };
+        // A machine that slept for weeks is in another epoch than before, and there are some in between.
+        let last = watch.places.keys().next_back().copied().filter(|_| watch.begun);
+        let since = last.map_or(0, |last| last.min(current.saturating_sub(1)));
+        let oldest = since.max(oldest_live(watch, time, &params));
         for epoch in oldest..=current {
             if !watch.places.contains_key(&epoch) {
                 let opened = open_place(cx, watch, &params, epoch, &mut self.idle, &mut self.next_number)?;

@@ -293,6 +293,20 @@ fn epochs_turn_are_closed_out_and_die() {
     assert!(row(&b.w).len() <= 8);
 }
 
+// spec: BC-13
+#[test]
+fn an_epoch_that_began_and_ended_while_the_machine_slept_is_read() {
+    let mut b = world(9);
+    b.watch();
+    b.w.run(5_000);
+    let epoch = b.epoch;
+    b.w.sleep(22 * DAY);
+    let ids = b.fill(epoch + 1, 500..502, &[0, 1, 2, 3, 4, 5]);
+    b.w.run(15 * MINUTE);
+    assert!(b.delivered().is_superset(&ids), "the process was never ended");
+    assert!(b.w.client.watches.all[&WatchKey(1)].places.contains_key(&(epoch + 3)));
+}
+
 #[test]
 fn a_tombstone_needs_the_owner_and_reaches_custodians() {
     let mut b = world(8);
