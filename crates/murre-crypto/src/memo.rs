@@ -6,7 +6,7 @@
 //! except one signature in [`CHECKED`], which goes the whole way like a foreign one.
 //!
 //! And multiples of the base point are added up from a table there, in a time that depends on the scalar: a simulator has
-//! nobody to hide it from, and half of what a run costs is signing.
+//! nobody to hide it from, and a third of what a run costs was signing.
 //!
 //! Without the feature the functions below only call what they are given. A secret is in a table by its hash at most.
 

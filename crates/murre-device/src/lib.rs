@@ -24,6 +24,7 @@ pub mod contacts;
 pub mod content;
 pub mod conversations;
 pub mod delivery;
+mod due;
 pub mod event;
 pub mod files;
 #[doc(hidden)]

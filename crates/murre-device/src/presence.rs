@@ -16,6 +16,7 @@
 //! (`spec/07-delivery.md`, D-14, D-15). What goes over the link is wire-sealed, exactly as in a box.
 
 use crate::content::Presence as Where;
+use crate::due::Due;
 use crate::limits::{
     AHEAD_MS, DIAL_AGAIN_MAX_MS, DIAL_AGAIN_MS, MAX_CONTACTS, MAX_PACKETS, MAX_STRANGER_LINKS, PROVE_MS,
 };
@@ -102,9 +103,16 @@ struct Known {
     /// When, by its own clock.
     said: Wall,
     until: Mono,
-    /// When it is dialled again, and after what wait, since nobody answered there.
-    again: Option<Mono>,
-    wait: u64,
+    /// Since nobody answered there: when it is dialled again. The wait is kept while it is, for the next is longer.
+    again: Option<Due>,
+    /// Whether that time is waited for.
+    waits: bool,
+}
+
+impl Known {
+    fn next_dial(&self) -> Option<Mono> {
+        self.again.filter(|_| self.waits).map(|due| due.at)
+    }
 }
 
 /// Live links of one device.
@@ -178,7 +186,7 @@ impl Presence {
             }
         }
         for known in self.known.values_mut() {
-            (known.again, known.wait) = (known.again.map(|_| cx.now.mono), DIAL_AGAIN_MS);
+            known.again = known.again.map(|_| Due { at: cx.now.mono, wait: DIAL_AGAIN_MS });
         }
         // What was told stays told while it is true: an address more must not push out another.
         let mut told: Vec<Addr> = before.map(|own| own.a).unwrap_or_default();
@@ -223,7 +231,7 @@ impl Presence {
             self.dialing.remove(&contact);
         }
         let until = cx.now.mono.plus(PRESENCE_MS);
-        self.known.insert(contact, Known { peer, said, until, again: None, wait: DIAL_AGAIN_MS });
+        self.known.insert(contact, Known { peer, said, until, again: None, waits: false });
         self.dial(cx, contact);
     }
 
@@ -263,7 +271,7 @@ impl Presence {
         let Some(own) = self.own.as_ref().map(|o| o.k) else { return };
         let Some(known) = self.known.get(&contact).filter(|k| k.until > now) else { return };
         // What is sent to it meanwhile does not shorten the wait.
-        let waits = known.again.is_some_and(|at| at > now);
+        let waits = known.next_dial().is_some_and(|at| at > now);
         let trying = self.dialing.get(&contact).is_some_and(|(_, at)| now.since(*at) < PROVE_MS);
         if self.live.contains_key(&contact) || trying || waits || known.peer.key == own {
             return;
@@ -328,9 +336,12 @@ impl Presence {
     /// Nobody answers there: not yet, or for this moment. It is tried again as long as it is believed to be there.
     pub fn unreachable(&mut self, now: Mono, peer: PeerKey) {
         self.known.retain(|_, known| known.until > now);
-        for known in self.known.values_mut().filter(|known| known.peer.key == peer && known.again.is_none()) {
-            known.again = Some(now.plus(known.wait));
-            known.wait = (known.wait * 2).min(DIAL_AGAIN_MAX_MS);
+        for known in self.known.values_mut().filter(|known| known.peer.key == peer && !known.waits) {
+            match known.again.as_mut() {
+                Some(due) => due.later(now, DIAL_AGAIN_MAX_MS),
+                None => known.again = Some(Due::after(now, DIAL_AGAIN_MS)),
+            }
+            known.waits = true;
         }
         self.dialing.retain(|_, (key, _)| *key != peer);
     }
@@ -389,7 +400,7 @@ impl Presence {
         }
         self.dialing.remove(&contact);
         if let Some(known) = self.known.get_mut(&contact) {
-            (known.again, known.wait) = (None, DIAL_AGAIN_MS);
+            (known.again, known.waits) = (None, false);
         }
         // Both may have dialled: the newer link is used, the older stays until it closes.
         if self.live.insert(contact, id).is_none() {
@@ -439,9 +450,13 @@ impl Presence {
         for id in late {
             self.close(cx, id);
         }
-        let due = |known: &mut Known| known.again.take_if(|at| *at <= now).is_some();
-        let again: Vec<u32> =
-            self.known.iter_mut().filter_map(|(c, known)| due(known).then_some(*c)).collect();
+        let mut again = Vec::new();
+        for (contact, known) in &mut self.known {
+            if known.next_dial().is_some_and(|at| at <= now) {
+                known.waits = false;
+                again.push(*contact);
+            }
+        }
         for contact in again {
             self.dial(cx, contact);
         }
@@ -458,7 +473,7 @@ impl Presence {
         let unproven = self.links.values().filter(|l| !matches!(l.stage, Stage::Proven { .. }));
         let prove = unproven.map(|l| l.since.plus(PROVE_MS)).min();
         let renew = self.announced.values().map(|at| at.plus(RENEW_MS)).min();
-        let again = self.known.values().filter_map(|known| known.again).min();
+        let again = self.known.values().filter_map(Known::next_dial).min();
         [prove, renew, again].into_iter().flatten().min()
     }
 

@@ -80,7 +80,7 @@ impl Conversations {
     ) -> Result<Option<MessageId>, TurnError> {
         let Some(client_id) = client_id.filter(|id| id.len() <= MAX_CLIENT_ID) else { return Ok(None) };
         let Some((no, _)) = Self::find(view, chat)? else { return Ok(None) };
-        rows::get(view, rows::CLIENT_IDS, &client_key(no, client_id))
+        made_by(view, no, client_id)
     }
 
     fn check_send(
@@ -116,7 +116,7 @@ impl Conversations {
                 self.pack_drafts(cx, me)?;
             }
             // spec: D-21
-            if let Some(known) = rows::get(cx.tx, rows::CLIENT_IDS, &client_key(no, client_id))? {
+            if let Some(known) = made_by(cx.tx, no, client_id)? {
                 return Ok(Ok(Checked::Known(known)));
             }
         }
@@ -420,6 +420,10 @@ enum Checked {
 fn row_number(cx: &Ctx<'_, '_>, log: &LogRef) -> Result<u32, TurnError> {
     rows::get(cx.tx, rows::CHAT_BY_LOG, log.id.as_bytes())?
         .ok_or(TurnError::Damaged { space: rows::CHAT_BY_LOG.name })
+}
+
+fn made_by(view: &dyn View, chat: u32, client_id: &str) -> Result<Option<MessageId>, TurnError> {
+    rows::get(view, rows::CLIENT_IDS, &client_key(chat, client_id))
 }
 
 fn client_key(chat: u32, client_id: &str) -> Vec<u8> {

@@ -1,9 +1,10 @@
 //! What is ours: handed out over a live link to whoever asks, put into boxes if it is small and nobody asks.
 
 use super::progress::bytes_of;
-use super::rows::{self, Due, FileRow, FileState, Theirs};
+use super::rows::{self, FileRow, FileState, Theirs};
 use super::{Ctx, Files, FilesUp};
 use crate::content::{FileAsk, FileRef, Word};
+use crate::due::Due;
 use crate::event::{FileStep, Notice, ProgressKind};
 use crate::limits::{
     ASK_MAX_MS, FILE_WINDOW, MAIL_AGAIN_MS, MAIL_WINDOW, MAX_ASK_RANGES, MAX_SERVED, SERVE_AT_ONCE,
@@ -70,6 +71,13 @@ impl Mail {
             Some(due) => due.later(now, ASK_MAX_MS),
             None => self.again = Some(Due { at: now.plus(1), wait: UNREAD_MS }),
         }
+    }
+
+    /// As if these were on their way, and no other.
+    #[cfg(test)]
+    pub(super) fn fill(&mut self, flying: Vec<u32>) {
+        self.queue.clear();
+        self.flying = flying.into_iter().collect();
     }
 
     /// Nothing more of it goes into boxes until it is asked for again. What was served stays counted.
@@ -358,7 +366,7 @@ impl Files {
         for (message, index) in offered {
             cx.up(FilesUp::Notice(Notice::File { chat, message, index, step }));
         }
-        self.feed(cx, row.contact)
+        Ok(())
     }
 
     /// A message of ours no longer offers it. Others that do still may: then it goes on.
@@ -376,11 +384,10 @@ impl Files {
         }
         row.theirs = Some(Theirs::Withdrawn);
         self.let_go(cx, no, &row)?;
-        Self::write(cx, row.contact, row.id, Word::Gone)?;
-        self.feed(cx, row.contact)
+        Self::write(cx, row.contact, row.id, Word::Gone)
     }
 
-    /// Nothing more is done with it; answers which messages offered it.
+    /// Nothing more is done with it, and its places are the next file's; answers which messages offered it.
     fn let_go(
         &mut self,
         cx: &mut Ctx<'_, '_>,
@@ -393,6 +400,7 @@ impl Files {
         rows::save(cx.tx, no, row);
         cx.tx.delete(rows::WORK, &no.to_be_bytes());
         cx.up(FilesUp::Withdraw(no));
+        self.feed(cx, row.contact)?;
         rows::end_uses(cx.tx, no)
     }
 }

@@ -7,7 +7,7 @@
 use crate::content::FileRef;
 use crate::rows;
 use murre_core::id::{Bytes, MessageId};
-use murre_core::{BlobNo, Direction, Mono, Range, Space, Turn, TurnError, View, Wall};
+use murre_core::{BlobNo, Direction, Range, Space, Turn, TurnError, View, Wall};
 use murre_log::chunk::PAGE;
 use murre_log::{Chunk, Shape};
 use serde::{Deserialize, Serialize};
@@ -368,28 +368,5 @@ impl Bitmap {
     #[must_use]
     pub const fn missing(&self) -> u32 {
         self.missing
-    }
-}
-
-/// When something is due, and how long it waits after that.
-#[derive(Clone, Copy, Debug)]
-pub struct Due {
-    /// The next time.
-    pub at: Mono,
-    /// The wait that led there.
-    pub wait: u64,
-}
-
-impl Due {
-    /// A first time.
-    #[must_use]
-    pub fn after(now: Mono, wait: u64) -> Self {
-        Self { at: now.plus(wait), wait }
-    }
-
-    /// Waits twice as long, but not longer than `most`.
-    pub fn later(&mut self, now: Mono, most: u64) {
-        self.wait = (self.wait * 2).min(most);
-        self.at = now.plus(self.wait);
     }
 }

@@ -1,10 +1,11 @@
 //! What is theirs: asked for, checked, stored.
 
 use super::progress::bytes_of;
-use super::rows::{self, Bitmap, Due, FileRow, FileState};
+use super::rows::{self, Bitmap, FileRow, FileState};
 use super::{Ctx, Files, FilesUp};
 use crate::command::{Answer, CommandError};
 use crate::content::{FileAsk, FileRef, Word};
+use crate::due::Due;
 use crate::event::{FileStep, ProgressKind};
 use crate::limits::{
     ASK_AGAIN_MS, ASK_MAIL_MAX_MS, ASK_MAIL_MS, ASK_MAIL_SOON_MS, ASK_MAX_MS, ASK_PART, AUTO_FETCH, FAST_MS,

@@ -226,3 +226,54 @@ fn an_asking_that_follows_the_word_leaves_nothing_in_boxes_for_good() {
     assert!(!desk.files.mails[&no].is_busy());
     assert_eq!(desk.files.mails[&no].served, served, "what was given is not forgotten");
 }
+
+/// Which chunks are handed to the outbox.
+fn mailed(ups: &[FilesUp]) -> Vec<(u32, u32)> {
+    let mail = |up: &FilesUp| match up {
+        FilesUp::Mail { file, chunk, .. } => Some((*file, chunk.index())),
+        _ => None,
+    };
+    ups.iter().filter_map(mail).collect()
+}
+
+// spec
+#[test]
+fn a_word_gives_the_places_of_its_file_to_the_next() {
+    for word in [Word::Have, Word::Decline] {
+        let mut desk = Desk::new();
+        desk.turn(|files, cx| files.link_lost(cx, THEM).unwrap());
+        let (first, second) = (desk.shared(b"first"), desk.shared(b"second"));
+        let (no, id) = (desk.row(&first).0, desk.row(&first).1.id);
+        // Of the first more is on its way than may be at once.
+        let all = FileAsk { f: desk.row(&second).1.id, r: vec![(0, 1)] };
+        desk.turn(|files, _| {
+            let mail = files.mails.get_mut(&no).unwrap();
+            mail.fill((0..crate::limits::MAIL_WINDOW as u32).collect());
+        });
+        let other = desk.row(&second).0;
+        desk.turn(|files, _| files.mails.get_mut(&other).unwrap().fill(Vec::new()));
+        let ups = desk.turn(|files, cx| files.asked(cx, THEM, &all).unwrap());
+        assert!(mailed(&ups).is_empty(), "there is no place: {ups:?}");
+        let said = FileWord { f: id, w: word };
+        let ups = desk.turn(|files, cx| files.word(cx, THEM, &said).unwrap());
+        assert_eq!(mailed(&ups), [(other, 0)], "{word:?}");
+    }
+}
+
+// spec: X-13
+#[test]
+fn a_no_from_before_does_not_withdraw_what_was_asked_for_since() {
+    let mut desk = Desk::new();
+    let ours = desk.shared(b"ours");
+    let id = desk.row(&ours).1.id;
+    desk.turn(|files, cx| files.link_lost(cx, THEM).unwrap());
+    let no = FileWord { f: id, w: Word::Decline };
+    desk.turn(|files, cx| files.word(cx, THEM, &no).unwrap());
+    let ask = FileAsk { f: id, r: vec![(0, 1)] };
+    let ups = desk.turn(|files, cx| files.asked(cx, THEM, &ask).unwrap());
+    assert_eq!(mailed(&ups).len(), 1, "wanted after all");
+    assert!(desk.turn(|files, cx| files.word(cx, THEM, &no).unwrap()).is_empty(), "an older box");
+    desk.now.mono = desk.now.mono.plus(crate::limits::MAIL_AGAIN_MS);
+    let ups = desk.turn(|files, cx| files.word(cx, THEM, &no).unwrap());
+    assert!(ups.iter().any(|up| matches!(up, FilesUp::Withdraw(_))), "a new one: {ups:?}");
+}

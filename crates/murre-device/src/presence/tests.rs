@@ -298,6 +298,13 @@ fn of_two_links_the_one_to_where_it_was_does_not_take_the_part_of_the_other() {
     assert_eq!(dialer.presence.live(), 0);
     assert!(!dialer.ups.iter().any(|up| matches!(up, PresenceUp::Live(_))));
     assert_eq!(gone(&mut dialer), [LINK, link]);
+    // And if the older one was the one in use.
+    let (mut dialer, _, _) = after(3);
+    let link = second(&mut dialer, ACCEPTOR);
+    dialer.presence.live.insert(CONTACT, LINK);
+    dialer.turn(|p, cx| p.learned(cx, CONTACT, at(5, "/ip4/127.0.0.1/tcp/5"), SAID.plus(9)));
+    assert!(!dialer.ups.iter().any(|up| matches!(up, PresenceUp::Live(_))));
+    assert_eq!(gone(&mut dialer), [link, LINK]);
     // It moved and has already opened a link from there.
     let (mut dialer, _, _) = after(3);
     let link = second(&mut dialer, ACCEPTOR);
@@ -357,4 +364,20 @@ fn an_address_more_pushes_out_none_that_was_told() {
     dialer.turn(|p, cx| p.listening(cx, DIALER, nine));
     assert_eq!((dialer.presence.live(), dialer.closed()), (1, false));
     assert_eq!(dialer.presence.own.as_ref().unwrap().a, eight);
+}
+
+// spec: D-39
+#[test]
+fn where_nothing_was_known_a_link_from_before_the_word_is_closed_and_a_younger_one_is_not() {
+    let elsewhere = || at(5, "/ip4/127.0.0.1/tcp/5");
+    let (_, mut acceptor, _) = after(3);
+    assert_eq!(acceptor.presence.live(), 1);
+    acceptor.turn(|p, cx| p.listening(cx, ACCEPTOR, at(2, "/ip4/127.0.0.1/tcp/2").a));
+    acceptor.ups.clear();
+    // An old box: the link came up later.
+    acceptor.turn(|p, cx| p.learned(cx, CONTACT, elsewhere(), Wall(SAID.0 - 60_000)));
+    assert_eq!((acceptor.presence.live(), gone(&mut acceptor)), (1, Vec::new()));
+    acceptor.presence.known.clear();
+    acceptor.turn(|p, cx| p.learned(cx, CONTACT, elsewhere(), SAID.plus(1)));
+    assert_eq!((acceptor.presence.live(), gone(&mut acceptor)), (0, vec![LINK]));
 }

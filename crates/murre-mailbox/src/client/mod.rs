@@ -108,6 +108,7 @@ impl Client {
         for peer in bootstrap {
             wire.add_bootstrap(peer);
         }
+        wire.told = wire.bootstraps.len();
         Ok(Self {
             wire,
             directories: Directories::default(),

@@ -137,6 +137,8 @@ pub struct Wire {
     pub links: Links,
     pub peers: Peers,
     pub bootstraps: Vec<PeerRef>,
+    /// How many of them it was opened with: those of links that came later are others' words.
+    pub told: usize,
     /// A node whose directory seems to differ from ours: compare soon.
     pub doubt: Option<PeerKey>,
     inflight: BTreeMap<u64, Inflight>,
@@ -163,6 +165,7 @@ impl Wire {
             links: Links::default(),
             peers: Peers::default(),
             bootstraps: Vec::new(),
+            told: 0,
             doubt: None,
             inflight: BTreeMap::new(),
             late: VecDeque::new(),
@@ -244,7 +247,8 @@ impl Wire {
         // Whoever is new, or comes back after weeks, knows of the network what it was told to begin at.
         let late = self.behind.is_some_and(|since| now.mono.since(since) >= BEHIND_MS);
         self.blank = remembered == 0 || self.blank && !late;
-        let remembered = if self.blank { remembered.max(self.bootstraps.len()) } else { remembered };
+        let told = if self.told > 0 { self.told } else { self.bootstraps.len() };
+        let remembered = if self.blank { remembered.max(told) } else { remembered };
         if 4 * eligible >= 3 * remembered {
             (self.behind, self.blank) = (None, remembered == 0);
         } else {

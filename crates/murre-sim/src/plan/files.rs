@@ -81,8 +81,8 @@ fn size(dice: &mut Dice) -> usize {
 
 fn fate(dice: &mut Dice) -> Fate {
     match dice.range(0, 9) {
-        0..=2 => Fate::GivenUp { after: soon(dice), again: None },
-        3 => Fate::GivenUp { after: soon(dice), again: Some(dice.range(SECOND, 20 * SECOND)) },
+        0..=1 => Fate::GivenUp { after: soon(dice), again: None },
+        2..=3 => Fate::GivenUp { after: soon(dice), again: Some(dice.range(SECOND, 20 * SECOND)) },
         4 => Fate::TakenBack { after: soon(dice) },
         _ => Fate::None,
     }

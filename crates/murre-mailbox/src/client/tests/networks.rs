@@ -144,24 +144,31 @@ fn after_a_day_away_the_first_that_answers_is_not_the_network() {
     the_first_that_answers_is_not_the_network();
 }
 
-// spec: BC-25
-#[test]
-fn to_whoever_is_new_the_first_bootstrap_that_answers_is_not_the_network() {
+/// A new client that was told of three of seven nodes; one of them is there, and knows of itself alone.
+fn one_bootstrap_is_there() -> (World, Vec<PeerKey>) {
     let mut w = World::new(10, 7);
     let nodes: Vec<PeerKey> = w.nodes.keys().copied().collect();
-    for node in &nodes[1..3] {
-        let addrs = vec![murre_core::Addr("/ip4/127.0.0.1/tcp/1".to_owned())];
-        let peer = murre_core::PeerRef { key: *node, addrs };
-        w.turn(|c, cx| c.add_bootstrap(cx, peer));
-    }
+    (w.boots, w.alone) = (3, true);
+    w.restart();
     for node in &nodes[1..] {
         w.set(node, Kind::Silent);
     }
-    w.alone = true;
     w.run(10_000);
-    let (_, writer, epoch) = writer(&mut w.rng, &w.file.params.clone());
-    let b = sealed(&writer, epoch, 1, b"first heard", &w.file.params.clone());
+    (w, nodes)
+}
+
+fn put_one(w: &mut World) {
+    let params = w.file.params;
+    let (_, writer, epoch) = writer(&mut w.rng, &params);
+    let b = sealed(&writer, epoch, 1, b"first heard", &params);
     w.turn(|c, cx| c.put(cx, PutKey(1), b.wire())).unwrap();
+}
+
+// spec: BC-25
+#[test]
+fn to_whoever_is_new_the_first_bootstrap_that_answers_is_not_the_network() {
+    let (mut w, nodes) = one_bootstrap_is_there();
+    put_one(&mut w);
     w.run(10 * MINUTE);
     assert_eq!((w.client.status(w.now).eligible, w.receipts(1)), (1, (1, false)), "one of three has signed");
     for node in &nodes[1..] {
@@ -170,6 +177,69 @@ fn to_whoever_is_new_the_first_bootstrap_that_answers_is_not_the_network() {
     w.run(40 * MINUTE);
     let (signed, solid) = w.receipts(1);
     assert!(solid && signed >= 2, "{signed}");
+}
+
+// spec: BC-25
+#[test]
+fn a_start_within_the_hour_does_not_believe_the_one_node_that_was_heard() {
+    let (mut w, _) = one_bootstrap_is_there();
+    w.run(MINUTE);
+    w.restart();
+    w.run(10_000);
+    put_one(&mut w);
+    w.run(10 * MINUTE);
+    assert_eq!((w.client.status(w.now).eligible, w.receipts(1)), (1, (1, false)));
+}
+
+// spec: BC-25
+#[test]
+fn hours_offline_at_the_start_are_not_the_hour() {
+    let mut w = World::new(13, 7);
+    (w.boots, w.alone, w.cut) = (3, true, true);
+    w.restart();
+    for node in w.nodes.keys().copied().skip(1).collect::<Vec<_>>() {
+        w.set(&node, Kind::Silent);
+    }
+    w.run(3 * HOUR);
+    w.cut = false;
+    w.run(15 * MINUTE);
+    assert_eq!(w.client.status(w.now).eligible, 1);
+    put_one(&mut w);
+    w.run(10 * MINUTE);
+    assert_eq!(w.receipts(1), (1, false));
+}
+
+// spec: BC-25
+#[test]
+fn nodes_named_in_a_link_are_not_taken_for_the_network_by_who_was_told_another_way() {
+    let mut w = World::new(12, 1);
+    let dead = (100..104).map(|n| murre_core::PeerRef {
+        key: PeerKey::from_bytes([n; 32]),
+        addrs: vec![murre_core::Addr("/ip4/127.0.0.1/tcp/9".to_owned())],
+    });
+    for hint in dead {
+        w.turn(|c, cx| c.add_bootstrap(cx, hint));
+    }
+    w.run(10_000);
+    put_one(&mut w);
+    w.run(10_000);
+    assert_eq!(w.receipts(1), (1, true));
+}
+
+// spec: BC-25
+#[test]
+fn bootstraps_that_are_gone_cost_an_hour_at_the_start_and_no_other() {
+    let (mut w, _) = one_bootstrap_is_there();
+    w.run(BEHIND_MS + MINUTE);
+    // A night away, and one of one is there again.
+    w.cut();
+    w.run(8 * HOUR);
+    w.cut = false;
+    w.run(2 * MINUTE);
+    assert_eq!(w.client.status(w.now).eligible, 1);
+    put_one(&mut w);
+    w.run(MINUTE);
+    assert_eq!(w.receipts(1), (1, true));
 }
 
 // spec: BC-25

@@ -163,6 +163,8 @@ pub struct World {
     pub cut: bool,
     /// Each custodian has only its own descriptor, as after days in which none of them ran.
     pub alone: bool,
+    /// How many of the nodes a client that is opened is told of.
+    pub boots: usize,
     /// Links that the client closed.
     pub closed: u64,
     pub turns: u64,
@@ -229,6 +231,7 @@ impl World {
             outbox: BTreeMap::new(),
             cut: false,
             alone: false,
+            boots: 1,
             closed: 0,
             turns: 0,
         };
@@ -415,9 +418,9 @@ impl World {
 
     /// The client is killed and opened again from disk.
     pub fn restart(&mut self) {
-        let boot = self.nodes.keys().next().copied().unwrap();
-        let boot = PeerRef { key: boot, addrs: vec![Addr("/ip4/127.0.0.1/tcp/1".to_owned())] };
-        self.client = Client::open(&self.disk, &mut self.rng, None, vec![boot]).unwrap();
+        let addrs = vec![Addr("/ip4/127.0.0.1/tcp/1".to_owned())];
+        let boots = self.nodes.keys().take(self.boots).map(|key| PeerRef { key: *key, addrs: addrs.clone() });
+        self.client = Client::open(&self.disk, &mut self.rng, None, boots.collect()).unwrap();
         self.links.clear();
         self.waiters.clear();
         self.queue.clear();
